@@ -1,0 +1,381 @@
+"""Every error this package raises on purpose, and the one table from S3's codes to them.
+
+::
+
+    WherobotsError
+    ├── NotConfigured         503  bucket, organization or user is missing or wrong
+    ├── InvalidPath           400  not a path of the managed storage
+    ├── InvalidRequest        400  a parameter or body that cannot be meant
+    ├── NotPermitted          403  our own layout says no, before S3 is asked
+    ├── ConfirmationRequired  409  allowed, but only when the caller says that it is meant
+    ├── AlreadyExists         409  the name is taken
+    ├── Cancelled             409  stopped by the person who started it
+    ├── AlreadyRunning        409  another engine holds this home
+    └── StorageError               what S3 or the way to it answered
+        ├── NotFound            404
+        ├── BucketNotFound      404
+        ├── AccessDenied        403
+        ├── CredentialsExpired  403
+        ├── NoCredentials       503
+        ├── Conflicted          409  two writers at one moment: try again
+        ├── PreconditionFailed  412  the object is not the version we expected
+        ├── TooLarge            413
+        ├── Throttled           429
+        ├── Unreachable         503  no network, timeouts, S3's own 5xx
+        └── StorageFailed       502  anything else that S3 says
+
+botocore and obstore are recognised by the names of their exceptions, so that this module imports neither:
+it is loaded with the server, which reports every extension that takes over 0.1 s to import.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = [
+    "AccessDenied",
+    "AlreadyExists",
+    "AlreadyRunning",
+    "BucketNotFound",
+    "Cancelled",
+    "Conflicted",
+    "ConfirmationRequired",
+    "CredentialsExpired",
+    "InvalidPath",
+    "InvalidRequest",
+    "NoCredentials",
+    "NotConfigured",
+    "NotFound",
+    "NotPermitted",
+    "PreconditionFailed",
+    "StorageError",
+    "StorageFailed",
+    "Throttled",
+    "TooLarge",
+    "Unreachable",
+    "WherobotsError",
+    "from_s3",
+    "s3_code",
+]
+
+
+class WherobotsError(Exception):
+    """Base of all errors of this package.
+
+    ``message`` says what happened and where, ``hint`` what to do next, ``path`` which path of the managed
+    storage (or of home) it is about. ``status`` is the HTTP status that the REST API answers with.
+    """
+
+    status = 500
+    default_hint = ""
+
+    def __init__(self, message: str, *, hint: str | None = None, path: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = self.default_hint if hint is None else hint
+        self.path = path
+
+    @property
+    def code(self) -> str:
+        """The stable name of this kind of error, as the REST API and ``--json`` print it."""
+        return type(self).__name__
+
+    def to_json(self) -> dict[str, str | None]:
+        """The one JSON shape of an error: ``{code, message, path, hint}``."""
+        return {"code": self.code, "message": self.message, "path": self.path, "hint": self.hint}
+
+
+class NotConfigured(WherobotsError):
+    """Bucket, organization or user is missing or wrong; nothing was sent to S3."""
+
+    status = 503
+    default_hint = (
+        "Ask whoever runs this server to set WHEROBOTS_BUCKET, WHEROBOTS_ORGANIZATION and "
+        "WHEROBOTS_USER; `jupyter wherobots doctor` shows what is missing."
+    )
+
+
+class InvalidPath(WherobotsError):
+    """The text is not a path of the managed storage."""
+
+    status = 400
+    default_hint = "Paths look like /data/customer-XXXX/folder/file.csv; folders end with a slash."
+
+
+class InvalidRequest(WherobotsError):
+    """A parameter or a body that cannot be meant."""
+
+    status = 400
+
+
+class NotPermitted(WherobotsError):
+    """The layout does not allow this; S3 was not asked."""
+
+    status = 403
+
+
+class ConfirmationRequired(WherobotsError):
+    """Allowed, but only when the caller says that it is meant."""
+
+    status = 409
+    default_hint = "Send the request again with confirm=true if this is meant."
+
+
+class AlreadyExists(WherobotsError):
+    """The name is taken, and the caller did not ask to replace what is there."""
+
+    status = 409
+    default_hint = "Choose replace or keep-both, or another name."
+
+
+class Cancelled(WherobotsError):
+    """Stopped by the person who started it."""
+
+    status = 409
+
+
+class AlreadyRunning(WherobotsError):
+    """Another engine of this machine already synchronises this home to this place."""
+
+    status = 409
+
+
+class StorageError(WherobotsError):
+    """What S3, or the way to it, answered."""
+
+    status = 502
+
+
+class NotFound(StorageError):
+    """There is no object, folder or upload of that name."""
+
+    status = 404
+    default_hint = "It may have been moved or deleted; refresh the folder."
+
+
+class BucketNotFound(StorageError):
+    """The configured bucket does not exist where S3 was asked."""
+
+    status = 404
+    default_hint = (
+        "Check WHEROBOTS_BUCKET, and that AWS_REGION and AWS_ENDPOINT_URL_S3 point to its store."
+    )
+
+
+class AccessDenied(StorageError):
+    """S3 refused: the role may not do this."""
+
+    status = 403
+    default_hint = "The role of this notebook lacks the permission; ask your administrator."
+
+
+class CredentialsExpired(StorageError):
+    """The credentials were good once, or the clock is too far off to sign with them."""
+
+    status = 403
+    default_hint = "Renew the credentials (for a profile: sign in again), then try again."
+
+
+class NoCredentials(StorageError):
+    """No AWS credentials are to be found, or S3 does not know them."""
+
+    status = 503
+    default_hint = (
+        "Give the server credentials in one of the standard AWS ways (environment, profile, role); "
+        "`jupyter wherobots doctor` shows where it looked."
+    )
+
+
+class Conflicted(StorageError):
+    """Two writers met at one moment (S3's 409); trying again is right."""
+
+    status = 409
+    default_hint = "Try again."
+
+
+class PreconditionFailed(StorageError):
+    """The object is not the version that was expected: somebody else changed it."""
+
+    status = 412
+    default_hint = "Somebody changed it meanwhile; refresh, look, and decide again."
+
+
+class TooLarge(StorageError):
+    """Larger than S3 or this server takes in one piece."""
+
+    status = 413
+
+
+class Throttled(StorageError):
+    """S3 asks to slow down."""
+
+    status = 429
+    default_hint = "S3 asks to slow down; try again in a moment."
+
+
+class Unreachable(StorageError):
+    """No answer: no network, a timeout, or S3 itself fails (5xx)."""
+
+    status = 503
+    default_hint = "Check the network and AWS_ENDPOINT_URL_S3; the request can be repeated safely."
+
+
+class StorageFailed(StorageError):
+    """An answer of S3 that has no better name here."""
+
+    status = 502
+
+
+# One row a code; the same codes come from AWS, moto, Ceph and rclone. A code that is not here is judged by its
+# HTTP status (`_BY_STATUS`). Names without an S3 origin are botocore's and obstore's exception classes.
+_BY_CODE: dict[str, type[StorageError]] = {
+    "NoSuchKey": NotFound,
+    "NoSuchUpload": NotFound,
+    "NoSuchVersion": NotFound,
+    "NotFound": NotFound,
+    "NotFoundError": NotFound,
+    "NoSuchBucket": BucketNotFound,
+    "PermanentRedirect": BucketNotFound,
+    "AccessDenied": AccessDenied,
+    "AllAccessDisabled": AccessDenied,
+    "Forbidden": AccessDenied,
+    "PermissionDeniedError": AccessDenied,
+    "ExpiredToken": CredentialsExpired,
+    "ExpiredTokenException": CredentialsExpired,
+    "TokenRefreshRequired": CredentialsExpired,
+    "RequestExpired": CredentialsExpired,
+    "RequestTimeTooSkewed": CredentialsExpired,
+    "UnauthorizedSSOTokenError": CredentialsExpired,
+    "SSOTokenLoadError": CredentialsExpired,
+    "TokenRetrievalError": CredentialsExpired,
+    "InvalidAccessKeyId": NoCredentials,
+    "InvalidToken": NoCredentials,
+    "SignatureDoesNotMatch": NoCredentials,
+    "NoCredentialsError": NoCredentials,
+    "PartialCredentialsError": NoCredentials,
+    "CredentialRetrievalError": NoCredentials,
+    "ProfileNotFound": NoCredentials,
+    "ConfigParseError": NoCredentials,
+    "UnauthenticatedError": NoCredentials,
+    "ConditionalRequestConflict": Conflicted,
+    "OperationAborted": Conflicted,
+    "PreconditionFailed": PreconditionFailed,
+    "PreconditionError": PreconditionFailed,
+    "AlreadyExistsError": PreconditionFailed,
+    "EntityTooLarge": TooLarge,
+    "KeyTooLongError": TooLarge,
+    "MetadataTooLarge": TooLarge,
+    "SlowDown": Throttled,
+    "TooManyRequests": Throttled,
+    "TooManyRequestsException": Throttled,
+    "Throttling": Throttled,
+    "ThrottlingException": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "InternalError": Unreachable,
+    "ServiceUnavailable": Unreachable,
+    "RequestTimeout": Unreachable,
+    "HTTPClientError": Unreachable,
+    "EndpointConnectionError": Unreachable,
+    "ConnectionError": Unreachable,
+    "IncompleteReadError": Unreachable,
+    "ResponseStreamingError": Unreachable,
+    "TimeoutError": Unreachable,
+}
+_BY_STATUS: dict[int, type[StorageError]] = {
+    401: NoCredentials,
+    403: AccessDenied,
+    404: NotFound,
+    408: Unreachable,
+    409: Conflicted,
+    412: PreconditionFailed,
+    413: TooLarge,
+    429: Throttled,
+}
+
+_WORDS: dict[type[StorageError], str] = {
+    NotFound: "{what} does not exist",
+    BucketNotFound: "The bucket {what} lies in does not exist, or lies in another region",
+    CredentialsExpired: "The AWS credentials have expired (or the clock is wrong), so {verb} {what} failed",
+    NoCredentials: "There are no usable AWS credentials, so {verb} {what} failed",
+    Conflicted: "Somebody else was changing {what} at the same moment",
+    PreconditionFailed: "{what} is not the version that was expected",
+    TooLarge: "S3 refused {what} as too large",
+    Throttled: "S3 asked to slow down while {verb} {what}",
+    Unreachable: "S3 did not answer while {verb} {what}",
+    StorageFailed: "S3 failed while {verb} {what}",
+}
+_VERBS = {
+    "read": "reading",
+    "list": "listing",
+    "write": "writing",
+    "delete": "deleting",
+    "copy": "copying",
+}
+_DENIED = {
+    "read": "Your role may not read {what}",
+    "list": "Your role may not list {what}",
+    "write": "Your role may list but not write {what}",
+    "delete": "Your role may not delete {what}",
+    "copy": "Your role may not copy {what}",
+}
+_XML_CODE = re.compile(r"<Code>(\w+)</Code>")
+_HTTP_STATUS = re.compile(r"\b(?:status|HTTP status code)\D{0,12}(\d{3})\b", re.IGNORECASE)
+
+
+def s3_code(exc: BaseException) -> str:
+    """S3's own code for a failure (``"NoSuchKey"``, ``"SlowDown"``), or the name of the client's exception."""
+    response = getattr(exc, "response", None)
+    if isinstance(response, dict):
+        code = str(response.get("Error", {}).get("Code", ""))
+        if code and not code.isdigit():
+            return code
+    if found := _XML_CODE.search(str(exc)):
+        return found.group(1)
+    return _known_name(exc) or type(exc).__name__
+
+
+def _known_name(exc: BaseException) -> str | None:
+    """The first name in the exception's ancestry that the table knows: EndpointConnectionError, …"""
+    for cls in type(exc).__mro__:
+        if cls.__name__ in _BY_CODE:
+            return cls.__name__
+    return None
+
+
+def _status(exc: BaseException) -> int | None:
+    response: Any = getattr(exc, "response", None)
+    if isinstance(response, dict):
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        code = str(response.get("Error", {}).get("Code", ""))
+        return int(status) if status else int(code) if code.isdigit() else None
+    if found := _HTTP_STATUS.search(str(exc)):
+        return int(found.group(1))
+    return None
+
+
+def _class_of(exc: BaseException) -> type[StorageError]:
+    if (cls := _BY_CODE.get(s3_code(exc))) is not None:
+        return cls
+    status = _status(exc)
+    if status is not None:
+        if status >= 500:
+            return Unreachable
+        return _BY_STATUS.get(status, StorageFailed)
+    # obstore's GenericError covers both refused connections and odd answers; without a status it never got one.
+    return Unreachable if type(exc).__name__ == "GenericError" else StorageFailed
+
+
+def from_s3(exc: BaseException, *, path: str | None = None, action: str = "read") -> WherobotsError:
+    """The error of ours that says what a botocore or obstore exception means.
+
+    ``action`` is what was attempted: ``read``, ``list``, ``write``, ``delete`` or ``copy``. An error that already is ours
+    comes back as it is. The original belongs into ``raise … from exc``.
+    """
+    if isinstance(exc, WherobotsError):
+        return exc
+    cls = _class_of(exc)
+    what = path or "the storage"
+    words = _DENIED.get(action, "Your role may not do this with {what}") if cls is AccessDenied else _WORDS[cls]
+    message = words.format(what=what, verb=_VERBS.get(action, action))
+    return cls(f"{message[0].upper()}{message[1:]} ({s3_code(exc)}).", path=path)
