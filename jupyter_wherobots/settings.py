@@ -1,0 +1,248 @@
+"""The settings: traits of ``WherobotsApp``, each also readable from the environment, and what they resolve to.
+
+Traits win over the environment. S3 itself (endpoint, region, credentials) is configured only by the standard AWS
+ways; there is no setting of ours for what botocore already reads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.application import JupyterApp
+from traitlets import Bool, Float, HasTraits, List, TraitError, Unicode, default
+from traitlets.config import Application
+
+from .layout import LayoutName, Place, Problem
+
+ENVIRONMENT = {
+    "bucket": "WHEROBOTS_BUCKET",
+    "organization": "WHEROBOTS_ORGANIZATION",
+    "user": "WHEROBOTS_USER",
+    "layout": "WHEROBOTS_LAYOUT",
+    "home": "WHEROBOTS_HOME",
+    "home_persistence": "WHEROBOTS_HOME_PERSISTENCE",
+    "state": "WHEROBOTS_STATE",
+    "trailing_slash": "WHEROBOTS_TRAILING_SLASH",
+    "sync_interval": "WHEROBOTS_SYNC_INTERVAL",
+    "stop_timeout": "WHEROBOTS_STOP_TIMEOUT",
+    "restore_block": "WHEROBOTS_RESTORE_BLOCK",
+}
+"""Trait -> environment variable that gives its default. An empty variable counts as unset."""
+
+LAYOUTS = ("auto", "current", "2024")
+PERSISTENCE = ("auto", "filesystem", "sync", "off")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The settings once they are read, checked and put in types.
+
+    ``place`` is None when bucket, organization or user is missing or wrong; ``layout`` is None for ``auto``. ``problems`` says
+    in words what is wrong; a problem in one setting never disturbs what does not depend on it. Times are in seconds.
+    """
+
+    place: Place | None
+    problems: tuple[Problem, ...]
+    layout: LayoutName | None
+    home: Path
+    home_persistence: str
+    state: Path
+    trailing_slash: bool
+    sync_interval: float
+    stop_timeout: float
+    restore_block: float
+
+    @property
+    def message(self) -> str | None:
+        """All problems in one sentence that says what to do, or None."""
+        if not self.problems:
+            return None
+        ways = ", ".join(dict.fromkeys(ENVIRONMENT[problem.setting] for problem in self.problems))
+        what = "; ".join(problem.message for problem in self.problems)
+        return f"Managed storage is not configured: {what}. Set {ways} (or the traits of WherobotsApp)."
+
+
+class WherobotsSettings(HasTraits):
+    """The traits. A mixin, so that the server extension and the command line read the very same ones."""
+
+    bucket = Unicode(
+        help="Bucket of the managed storage, its name alone. Environment: WHEROBOTS_BUCKET."
+    ).tag(config=True)
+    organization = Unicode(
+        help="Id of the organization: the first folder of every key. Environment: WHEROBOTS_ORGANIZATION."
+    ).tag(config=True)
+    user = Unicode(
+        help="Id of the user, without 'customer-'. Environment: WHEROBOTS_USER."
+    ).tag(config=True)
+    layout = Unicode(
+        help="Folders shown: 'current', '2024' (with /notebooks), or 'auto' (2024 if anything lies under "
+        "/notebooks). Environment: WHEROBOTS_LAYOUT."
+    ).tag(config=True)
+    home = Unicode(
+        help="The home directory that is kept. Default: $HOME. Environment: WHEROBOTS_HOME."
+    ).tag(config=True)
+    home_persistence = Unicode(
+        help="How home survives: 'sync' (mirrored to /notebooks/customer-XXXX), 'filesystem' (it lies on a persistent "
+        "mount: nothing is copied), 'off', or 'auto' (a network mount means 'filesystem', else 'sync' if layout is set to "
+        "'2024', else 'off'). Decided once, at start. Environment: WHEROBOTS_HOME_PERSISTENCE."
+    ).tag(config=True)
+    state = Unicode(
+        help="Directory for the mirror's journal and lock; never mirrored. "
+        "Default: $XDG_STATE_HOME/jupyter-wherobots. Environment: WHEROBOTS_STATE."
+    ).tag(config=True)
+    trailing_slash = Bool(
+        help="Whether USER_S3_PATH and the others end with a slash, as `USER_S3_PATH + 'file'` needs. "
+        "Environment: WHEROBOTS_TRAILING_SLASH."
+    ).tag(config=True)
+    sync_interval = Float(
+        help="Seconds between two full scans of home. Environment: WHEROBOTS_SYNC_INTERVAL."
+    ).tag(config=True)
+    stop_timeout = Float(
+        help="Seconds the final synchronisation may take when the server stops; keep it below the grace period of "
+        "whatever stops the server. Environment: WHEROBOTS_STOP_TIMEOUT."
+    ).tag(config=True)
+    restore_block = Float(
+        help="Seconds the start of the server may wait for the restore of home; the rest goes on behind. "
+        "Environment: WHEROBOTS_RESTORE_BLOCK."
+    ).tag(config=True)
+
+    _environment_problems = List()
+
+    @default("bucket")
+    def _default_bucket(self) -> str:
+        return _environ("bucket", "")
+
+    @default("organization")
+    def _default_organization(self) -> str:
+        return _environ("organization", "")
+
+    @default("user")
+    def _default_user(self) -> str:
+        return _environ("user", "")
+
+    @default("layout")
+    def _default_layout(self) -> str:
+        return _environ("layout", "auto")
+
+    @default("home")
+    def _default_home(self) -> str:
+        return _environ("home", os.path.expanduser("~"))
+
+    @default("home_persistence")
+    def _default_home_persistence(self) -> str:
+        return _environ("home_persistence", "auto")
+
+    @default("state")
+    def _default_state(self) -> str:
+        base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+        return _environ("state", os.path.join(base, "jupyter-wherobots"))
+
+    @default("trailing_slash")
+    def _default_trailing_slash(self) -> bool:
+        return self._parsed("trailing_slash", True, _boolean)
+
+    @default("sync_interval")
+    def _default_sync_interval(self) -> float:
+        return self._parsed("sync_interval", 120.0, _seconds)
+
+    # Kubernetes gives 30 s by default; a process that is killed at 30 must be done before.
+    @default("stop_timeout")
+    def _default_stop_timeout(self) -> float:
+        return self._parsed("stop_timeout", 25.0, _seconds)
+
+    @default("restore_block")
+    def _default_restore_block(self) -> float:
+        return self._parsed("restore_block", 20.0, _seconds)
+
+    def _parsed(self, trait: str, fallback: Any, parse: Callable[[str], Any]) -> Any:
+        text = _environ(trait, "")
+        if not text:
+            return fallback
+        try:
+            return parse(text)
+        except ValueError as error:
+            problem = Problem(trait, f"{ENVIRONMENT[trait]}={text!r} {error}")
+            self._environment_problems = [*self._environment_problems, problem]
+            return fallback
+
+    def resolve(self) -> Configuration:
+        """Check every setting. Never raises: what is wrong is in ``problems``."""
+        place_problems = Place.problems(self.bucket, self.organization, self.user)
+        problems = list(place_problems)
+        if self.layout not in LAYOUTS:
+            problems.append(_choice("layout", self.layout, LAYOUTS))
+        if self.home_persistence not in PERSISTENCE:
+            problems.append(_choice("home_persistence", self.home_persistence, PERSISTENCE))
+        numbers: dict[str, float] = {}
+        for name, lowest in (("sync_interval", 1.0), ("stop_timeout", 0.0), ("restore_block", 0.0)):
+            numbers[name] = value = getattr(self, name)
+            if not lowest <= value < 86_400:
+                problems.append(Problem(name, f"{name} is {value:g}, not between {lowest:g} and 86400 seconds"))
+                numbers[name] = 120.0 if name == "sync_interval" else 20.0
+        trailing_slash = self.trailing_slash
+        # Last: reading the traits above is what finds malformed variables.
+        problems.extend(self._environment_problems)
+        return Configuration(
+            place=None if place_problems else Place(self.bucket, self.organization, self.user),
+            problems=tuple(problems),
+            layout=LayoutName(self.layout) if self.layout in LAYOUTS[1:] else None,
+            home=Path(self.home).expanduser().absolute(),
+            home_persistence=self.home_persistence,
+            state=Path(self.state).expanduser().absolute(),
+            trailing_slash=trailing_slash,
+            **numbers,
+        )
+
+
+def _environ(trait: str, fallback: str) -> str:
+    return os.environ.get(ENVIRONMENT[trait]) or fallback
+
+
+def _choice(setting: str, value: str, choices: tuple[str, ...]) -> Problem:
+    return Problem(setting, f"{setting} is {value!r}, not one of {', '.join(choices)}")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("is neither true nor false")
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("is not a number of seconds") from None
+
+
+class _Shell(WherobotsSettings, JupyterApp):
+    """Reads, outside a server, the configuration that the server would read."""
+
+    name = "jupyter_wherobots"
+
+    @classmethod
+    def section_names(cls) -> list[str]:
+        return [*super().section_names(), "WherobotsApp"]
+
+
+def load_settings(**overrides: Any) -> WherobotsSettings:
+    """The settings as the server on this machine would have them, for a shell. ``overrides`` are traits.
+
+    Reads ``jupyter_wherobots_config.{py,json}`` and ``jupyter_server_config.{py,json}`` in Jupyter's config directories, the latter
+    winning, as in the server. Raises `traitlets.TraitError` if a file gives a trait a value of the wrong type.
+    """
+    shell = _Shell(raise_config_file_errors=True)
+    for stem in ("jupyter_wherobots_config", "jupyter_server_config"):
+        Application.load_config_file(shell, stem, path=shell.config_file_paths)
+    for trait, value in overrides.items():
+        shell.set_trait(trait, value)
+    return shell
+
+
+__all__ = ["ENVIRONMENT", "Configuration", "TraitError", "WherobotsSettings", "load_settings"]
