@@ -6,10 +6,6 @@ points that Jupyter looks for, and imports nothing.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 __version__ = "0.1.0"
 
 
@@ -18,7 +14,7 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
     return [{"src": "labextension", "dest": "jupyter-wherobots"}]
 
 
-def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+def _jupyter_server_extension_points() -> list[dict[str, object]]:
     """Name the server extension (asked by Jupyter Server for every module enabled in its configuration)."""
     from jupyter_wherobots.app import WherobotsApp
 
