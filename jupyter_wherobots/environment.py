@@ -10,14 +10,18 @@ import logging
 from collections.abc import Mapping, MutableMapping
 
 
-def apply(values: Mapping[str, str], environ: MutableMapping[str, str], log: logging.Logger) -> None:
+def apply(
+    values: Mapping[str, str], environ: MutableMapping[str, str], log: logging.Logger
+) -> None:
     """Set each variable that is unset or empty. Another value is the operator's: it stays, and is logged."""
     for name, value in values.items():
         present = environ.get(name)
         if not present:
             environ[name] = value
         elif present != value:
-            log.warning("%s is already %r and stays so (the configuration says %r)", name, present, value)
+            log.warning(
+                "%s is already %r and stays so (the configuration says %r)", name, present, value
+            )
 
 
 def allow_through_gateway(names: tuple[str, ...], allowed: str) -> str:

@@ -376,6 +376,10 @@ def from_s3(exc: BaseException, *, path: str | None = None, action: str = "read"
         return exc
     cls = _class_of(exc)
     what = path or "the storage"
-    words = _DENIED.get(action, "Your role may not do this with {what}") if cls is AccessDenied else _WORDS[cls]
+    words = (
+        _DENIED.get(action, "Your role may not do this with {what}")
+        if cls is AccessDenied
+        else _WORDS[cls]
+    )
     message = words.format(what=what, verb=_VERBS.get(action, action))
     return cls(f"{message[0].upper()}{message[1:]} ({s3_code(exc)}).", path=path)

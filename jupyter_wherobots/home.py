@@ -40,7 +40,9 @@ class Mount:
 
 
 # EFS is mounted as nfs4. Types that sandboxes use for the root (9p, virtiofs, overlay) are not persistent and not here.
-_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "glusterfs", "beegfs", "afs", "gpfs"})
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "glusterfs", "beegfs", "afs", "gpfs"}
+)
 
 
 def is_network(mount: Mount) -> bool:
@@ -53,7 +55,9 @@ def mount_of(directory: Path, mountinfo: Iterable[str] | None = None) -> Mount |
     """The mount a directory lies on, or None where ``/proc/self/mountinfo`` cannot be read (not Linux)."""
     if mountinfo is None:
         try:
-            mountinfo = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+            mountinfo = (
+                Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+            )
         except OSError:
             return None
     real = os.path.realpath(directory)
@@ -61,8 +65,12 @@ def mount_of(directory: Path, mountinfo: Iterable[str] | None = None) -> Mount |
     for line in mountinfo:
         fields, _, rest = line.partition(" - ")
         # proc(5): octal escapes for space, tab, newline and backslash.
-        point = fields.split()[4].encode().decode("unicode_escape") if "\\" in line else fields.split()[4]
-        inside = point == "/" or real == point or real.startswith(point + "/")
+        point = (
+            fields.split()[4].encode().decode("unicode_escape")
+            if "\\" in line
+            else fields.split()[4]
+        )
+        inside = point in ("/", real) or real.startswith(point + "/")
         # Later lines are mounted over earlier ones.
         if inside and (best is None or len(point) >= len(best.point)):
             best = Mount(point, rest.split()[0])
@@ -77,7 +85,9 @@ def decide(configuration: Configuration, mount: Mount | None) -> Persistence:
     if wanted == "filesystem":
         return Persistence(Mode.FILESYSTEM, "home_persistence is filesystem.")
     if wanted == "auto" and mount is not None and is_network(mount):
-        return Persistence(Mode.FILESYSTEM, f"Home lies on a network mount ({mount.kind} at {mount.point}).")
+        return Persistence(
+            Mode.FILESYSTEM, f"Home lies on a network mount ({mount.kind} at {mount.point})."
+        )
     if configuration.problems:
         names = ", ".join(dict.fromkeys(problem.setting for problem in configuration.problems))
         return Persistence(Mode.OFF, f"The configuration is incomplete or wrong ({names}).")

@@ -74,7 +74,12 @@ def _wrong(setting: str, value: str) -> str | None:
         return None if _BUCKET.fullmatch(value) else "is not a bucket name"
     if "/" in value:
         return "contains a slash: give the id alone"
-    if value in (".", "..") or value != value.strip() or _CONTROL.search(value) or not _encodable(value):
+    if (
+        value in (".", "..")
+        or value != value.strip()
+        or _CONTROL.search(value)
+        or not _encodable(value)
+    ):
         return "is not usable as a folder name"
     if setting == "user" and value.startswith("customer-"):
         return "begins with customer-: give the id alone, the prefix is added"
@@ -138,8 +143,18 @@ _SPARK_WARNING = "Changing Spark logs may affect your experience."
 _ROOTS: tuple[tuple[str, RootKind, bool, str], ...] = (
     ("/data/{customer}/", RootKind.PRIVATE, False, "Private to you"),
     ("/data/shared/", RootKind.SHARED, False, "Shared with everyone in your organization"),
-    ("/notebooks/{customer}/", RootKind.NOTEBOOKS, True, "Your home directory, synchronised one way"),
-    ("/notebooks/shared/", RootKind.SHARED, True, "Notebooks shared with everyone in your organization"),
+    (
+        "/notebooks/{customer}/",
+        RootKind.NOTEBOOKS,
+        True,
+        "Your home directory, synchronised one way",
+    ),
+    (
+        "/notebooks/shared/",
+        RootKind.SHARED,
+        True,
+        "Notebooks shared with everyone in your organization",
+    ),
     ("/spark-logs/", RootKind.LOGS, False, "Logs of your Spark applications"),
 )
 
@@ -244,8 +259,14 @@ class Layout:
     def _outside(self, folder: str) -> Access:
         parent, name = _parent(folder)
         first = folder.split("/")[1:3]
-        if first[0] in ("data", "notebooks") and len(first) == 2 and first[1].startswith("customer-"):
-            return Access(AccessKind.FOREIGN, True, True, f"/{'/'.join(first)}/ is private to another user.")
+        if (
+            first[0] in ("data", "notebooks")
+            and len(first) == 2
+            and first[1].startswith("customer-")
+        ):
+            return Access(
+                AccessKind.FOREIGN, True, True, f"/{'/'.join(first)}/ is private to another user."
+            )
         if parent in self._containers:
             reason = f"{parent} is read-only: {name!r} cannot be created in it."
         else:
@@ -275,7 +296,9 @@ class Layout:
                 hint="Use boto3 with its exact key, or rename it with the AWS CLI.",
             )
         if len(key.encode()) > MAX_KEY_BYTES:
-            raise InvalidPath(f"The path is too long: S3 takes keys of {MAX_KEY_BYTES} bytes at most.", path=path)
+            raise InvalidPath(
+                f"The path is too long: S3 takes keys of {MAX_KEY_BYTES} bytes at most.", path=path
+            )
         return key
 
     def path(self, key: str) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from .errors import NotConfigured
 from .home import Persistence
 from .layout import Layout, LayoutName, Place
 from .settings import Configuration
+from .threads import DaemonExecutor
 
 if TYPE_CHECKING:
     from .s3.client import S3
@@ -39,7 +39,7 @@ class Services:
         self.s3: S3 | None = None
         self.storage: Storage | None = None
         self.sync: HomeSync | None = None
-        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="wherobots")
+        self._executor = DaemonExecutor(THREADS, "wherobots")
 
     @property
     def place(self) -> Place | None:
@@ -82,7 +82,9 @@ class LayoutResolver:
             if self._layout is None:
                 from .s3.listing import page
 
-                found = page(self._s3, f"{self._place.organization}/notebooks/", delimiter="", limit=1)
+                found = page(
+                    self._s3, f"{self._place.organization}/notebooks/", delimiter="", limit=1
+                )
                 name = LayoutName.V2024 if found.objects else LayoutName.CURRENT
                 self._layout = Layout(self._place, name)
             return self._layout

@@ -10,13 +10,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jupyter_core.application import JupyterApp
 from traitlets import Bool, Float, HasTraits, List, TraitError, Unicode, default
 from traitlets.config import Application
 
 from .layout import LayoutName, Place, Problem
+
+T = TypeVar("T")
 
 ENVIRONMENT = {
     "bucket": "WHEROBOTS_BUCKET",
@@ -75,9 +77,9 @@ class WherobotsSettings(HasTraits):
     organization = Unicode(
         help="Id of the organization: the first folder of every key. Environment: WHEROBOTS_ORGANIZATION."
     ).tag(config=True)
-    user = Unicode(
-        help="Id of the user, without 'customer-'. Environment: WHEROBOTS_USER."
-    ).tag(config=True)
+    user = Unicode(help="Id of the user, without 'customer-'. Environment: WHEROBOTS_USER.").tag(
+        config=True
+    )
     layout = Unicode(
         help="Folders shown: 'current', '2024' (with /notebooks), or 'auto' (2024 if anything lies under "
         "/notebooks). Environment: WHEROBOTS_LAYOUT."
@@ -110,7 +112,7 @@ class WherobotsSettings(HasTraits):
         "Environment: WHEROBOTS_RESTORE_BLOCK."
     ).tag(config=True)
 
-    _environment_problems = List()
+    _environment_problems: List[Problem] = List()
 
     @default("bucket")
     def _default_bucket(self) -> str:
@@ -158,7 +160,7 @@ class WherobotsSettings(HasTraits):
     def _default_restore_block(self) -> float:
         return self._parsed("restore_block", 20.0, _seconds)
 
-    def _parsed(self, trait: str, fallback: Any, parse: Callable[[str], Any]) -> Any:
+    def _parsed(self, trait: str, fallback: T, parse: Callable[[str], T]) -> T:
         text = _environ(trait, "")
         if not text:
             return fallback
@@ -181,7 +183,9 @@ class WherobotsSettings(HasTraits):
         for name, lowest in (("sync_interval", 1.0), ("stop_timeout", 0.0), ("restore_block", 0.0)):
             numbers[name] = value = getattr(self, name)
             if not lowest <= value < 86_400:
-                problems.append(Problem(name, f"{name} is {value:g}, not between {lowest:g} and 86400 seconds"))
+                problems.append(
+                    Problem(name, f"{name} is {value:g}, not between {lowest:g} and 86400 seconds")
+                )
                 numbers[name] = 120.0 if name == "sync_interval" else 20.0
         trailing_slash = self.trailing_slash
         # Last: reading the traits above is what finds malformed variables.

@@ -1,0 +1,246 @@
+"""The server extension: reads the settings, wires the rooms together, starts them and stops them in time.
+
+The only module that knows everybody. The facts behind its way of stopping (jupyter_server 2.10 to 2.21): the stop
+hook is called once per signal, concurrently, and the first call to return ends the process; a hook that raises keeps
+the process alive for ever; and SIGINT without a terminal skips the hook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jupyter_server.extension.application import ExtensionApp
+
+from . import environment
+from .home import Mode, Persistence, decide, mount_of
+from .layout import VARIABLES, Layout, LayoutName
+from .services import LayoutResolver, Services
+from .settings import WherobotsSettings
+
+T = TypeVar("T")
+
+EVENT_SCHEMA = Path(__file__).parent / "events" / "home_sync.v1.yaml"
+EVENT_ID = "https://schema.wherobots.com/jupyter/home_sync/v1"
+
+_EVENT_INTERVAL = 0.5
+"""Seconds between two events at least: each costs 0.3 ms of the event loop."""
+
+_KERNEL_STOP = 5.5
+"""Seconds given to kernels to stop before the last scan: three stuck ones took 5.1 s."""
+
+_EXIT_MARGIN = 1.0
+"""Seconds after ``stop_timeout`` at which a final pass that still has not returned is left behind."""
+
+
+class WherobotsApp(WherobotsSettings, ExtensionApp):
+    """Managed storage: variables for kernels, the storage API, the home mirror."""
+
+    name = "jupyter_wherobots"
+    app_name = "Wherobots managed storage"
+    extension_url = "/wherobots"
+    load_other_extensions = True
+    _services: Services | None = None
+    _final: asyncio.Task[None] | None = None
+    _last_event = 0.0
+    _event_scheduled = False
+
+    # -- load ------------------------------------------------------------------------------------------------------
+
+    def initialize_settings(self) -> None:
+        """Check the settings, set the environment of kernels, begin to restore home. No loop is running yet."""
+        configuration = self.resolve()
+        if configuration.message:
+            self.log.warning("%s", configuration.message)
+        persistence = decide(configuration, mount_of(configuration.home))
+        services = self._services = Services(configuration, persistence)
+        self.settings["wherobots"] = services
+        if configuration.place is None:
+            self.log.info("Home is not synchronised: %s", persistence.reason)
+            return
+        layout = Layout(configuration.place, configuration.layout or LayoutName.CURRENT)
+        values = layout.environment(trailing_slash=configuration.trailing_slash)
+        environment.apply(values, os.environ, self.log)
+        self._allow_through_gateway()
+        self.log.info("Managed storage is %s", layout.uri("/"))
+
+        from .s3.client import S3
+        from .storage import Storage
+
+        services.s3 = S3(configuration.place.bucket)
+        resolver = LayoutResolver(configuration.place, configuration.layout, services.s3)
+        services.storage = Storage(services.s3, resolver, home=configuration.home)
+        self._begin_home(services, persistence, layout)
+
+    def initialize_handlers(self) -> None:
+        """Add the REST API; the base URL is put before each route by the framework."""
+        from .handlers import default_handlers
+
+        self.handlers.extend(default_handlers)
+
+    def _allow_through_gateway(self) -> None:
+        gateway = getattr(self.serverapp, "gateway_config", None)
+        if gateway is not None and gateway.gateway_enabled:
+            gateway.allowed_envs = environment.allow_through_gateway(
+                VARIABLES, gateway.allowed_envs or ""
+            )
+
+    def _begin_home(self, services: Services, persistence: Persistence, layout: Layout) -> None:
+        configuration = services.configuration
+        if persistence.mode is not Mode.SYNC or services.s3 is None:
+            self.log.info("Home %s is not synchronised: %s", configuration.home, persistence.reason)
+            return
+        self._warn_if_outside_root(configuration.home)
+        from .sync.service import HomeSync
+
+        sync = services.sync = HomeSync(
+            services.s3,
+            layout.home_prefix,
+            configuration.home,
+            configuration.state,
+            interval=configuration.sync_interval,
+        )
+        self.log.info(
+            "Home %s is kept in %s (%s)",
+            configuration.home,
+            layout.uri(layout.home_path),
+            persistence.reason,
+        )
+        sync.start()
+        # Before the port answers, so that nobody opens a notebook that is about to arrive; in short steps, because
+        # SIGTERM only sets a flag while no loop is running.
+        until = time.monotonic() + configuration.restore_block
+        while not sync.restored.wait(0.1) and time.monotonic() < until:
+            if getattr(self.serverapp, "_stopping", False):
+                return
+        if not sync.restored.is_set():
+            self.log.warning(
+                "Home is still being restored; the server starts and the rest goes on behind"
+            )
+
+    def _warn_if_outside_root(self, home: Path) -> None:
+        root = getattr(self.serverapp, "root_dir", "")
+        if root and home.resolve() not in (Path(root).resolve(), *Path(root).resolve().parents):
+            self.log.warning(
+                "The server's root_dir %s lies outside home %s: what is saved there is NOT synchronised",
+                root,
+                home,
+            )
+
+    # -- run -------------------------------------------------------------------------------------------------------
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """With the loop running: catch SIGINT, publish the mirror's events."""
+        # Without a terminal the server installs no SIGINT handler, and Python's own would skip the stop hook. JupyterHub's
+        # local spawners send SIGINT first.
+        on_main_thread = threading.current_thread() is threading.main_thread()
+        if on_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, lambda *_: serverapp.stop(from_signal=True))
+        sync = self._services.sync if self._services else None
+        if sync is not None:
+            serverapp.event_logger.register_event_schema(EVENT_SCHEMA)
+            loop = asyncio.get_running_loop()
+            # Emitting from a thread raises and delivers nothing, so hop to the loop first.
+            sync.on_change = lambda: loop.call_soon_threadsafe(self._schedule_event, loop)
+
+    def _schedule_event(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._event_scheduled:
+            self._event_scheduled = True
+            loop.call_at(max(loop.time(), self._last_event + _EVENT_INTERVAL), self._emit, loop)
+
+    def _emit(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._event_scheduled = False
+        self._last_event = loop.time()
+        sync = self._services.sync if self._services else None
+        events = self.serverapp.event_logger if self.serverapp else None
+        if sync is not None and events is not None:
+            status = sync.status()
+            data = {"state": status.state.value, "pending": status.pending}
+            events.emit(schema_id=EVENT_ID, data=data)
+
+    def current_activity(self) -> dict[str, Any] | None:
+        """Something truthy while files wait to be saved, so that an idle server is not culled before they are."""
+        sync = self._services.sync if self._services else None
+        pending = sync.status().pending if sync is not None else 0
+        return {"pending": pending} if pending else None
+
+    # -- stop ------------------------------------------------------------------------------------------------------
+
+    async def stop_extension(self) -> None:
+        """Save home once more. Every call waits for one shared run; never raises; bounded by ``stop_timeout``."""
+        if self._final is None:
+            self._final = asyncio.ensure_future(self._stop_once())
+        await asyncio.shield(self._final)
+
+    async def _stop_once(self) -> None:
+        services = self._services
+        if services is None:  # the load failed; there is nothing that may be saved
+            return
+        try:
+            if services.sync is not None:
+                await self._save_home(services)
+        except Exception:  # raising here would keep the server from ever exiting
+            self.log.exception("The final synchronisation of home failed")
+        finally:
+            services.close()
+
+    async def _save_home(self, services: Services) -> None:
+        sync, timeout = services.sync, services.configuration.stop_timeout
+        if sync is None or self.serverapp is None:
+            return
+        end = time.monotonic() + timeout
+        # What is dirty now goes at once: the grace may be a second. Kernels stop meanwhile, for they go on writing
+        # until they do and jupyter_server stops them only after the extensions.
+        first = _in_daemon(lambda: sync.run_pass(deadline=end))
+        kernels = asyncio.ensure_future(self.serverapp.cleanup_kernels())
+        await asyncio.wait({kernels}, timeout=min(_KERNEL_STOP, timeout / 2))
+        if not kernels.done():
+            self.log.warning("Kernels are still stopping; what they write from now on may be lost")
+        elif not kernels.cancelled() and (error := kernels.exception()):
+            self.log.warning("Kernels did not stop cleanly: %s", error)
+        last = _in_daemon(lambda: sync.final(end))
+        done, _ = await asyncio.wait(
+            {last}, timeout=max(0.0, end - time.monotonic()) + _EXIT_MARGIN
+        )
+        if not done:
+            self.log.error(
+                "Home is not saved in full: the final synchronisation did not end within %g s",
+                timeout,
+            )
+            return
+        if first.done() and (error := first.exception()):
+            self.log.warning("The first of the two final passes failed: %s", error)
+        report = last.result()
+        if report.durable:
+            self.log.info("Home is saved in full")
+        else:
+            self.log.error("Home is not saved in full: %s", report.summary())
+
+
+def _in_daemon(function: Callable[[], T]) -> asyncio.Future[T]:
+    """Run a function in a daemon thread: unlike an executor's, it cannot hold up the end of the process."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(call: Callable[[Any], None], value: object) -> None:
+        if not future.done():
+            call(value)
+
+    def work() -> None:
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001 - it belongs to the one who awaits
+            outcome: tuple[Callable[[Any], None], object] = (future.set_exception, error)
+        else:
+            outcome = (future.set_result, result)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=work, name="wherobots-final", daemon=True).start()
+    return future
