@@ -78,6 +78,7 @@ class LayoutResolver:
         self._layout = None if name is None else Layout(place, name)
 
     def __call__(self) -> Layout:
+        """The layout. Raises StorageError."""
         with self._lock:
             if self._layout is None:
                 from .s3.listing import page

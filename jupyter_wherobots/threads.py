@@ -1,7 +1,7 @@
 """An executor whose threads never hold up the end of the process.
 
-`concurrent.futures.ThreadPoolExecutor` joins its threads when the interpreter exits: one request that S3 does not answer would keep a
-stopping server alive for its whole timeout, past the grace period, and be paid for with a kill.
+`concurrent.futures.ThreadPoolExecutor` joins its threads when the interpreter exits: one request that S3 does not
+answer would keep a stopping server alive for its whole timeout, past the grace period, and be paid for with a kill.
 """
 
 from __future__ import annotations
