@@ -1,8 +1,9 @@
 """What the mirror tells the world: reports of one pass and of a restore, and the standing status.
 
-Frozen values with ``to_json()``; nothing here decides anything. Times of day are for people to read and are never compared
-with each other or with a file's (`saved_at` and the like, in seconds since the epoch). Durations are in seconds.
-Paths are relative to home, as text: a byte that is no UTF-8 is shown as ``\\xNN``.
+Frozen values with ``to_json()``; nothing here decides anything. Times of day are for people to read
+and are never compared with each other or with a file's (`saved_at` and the like, in seconds since
+the epoch). Durations are in seconds. Paths are relative to home, as text: a byte that is no UTF-8
+is shown as ``\\xNN``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ def shown(path: bytes) -> str:
 
 
 def to_json(value: Any) -> Any:
-    """A report as plain JSON values: dataclasses become objects with camelCase members, enums their values."""
+    """A report as plain JSON values: dataclasses become objects with camelCase members, enums their
+    values.
+    """
     if isinstance(value, Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -42,7 +45,9 @@ class Why(str, Enum):
     CHANGING = "changing"
     """It was written to while it was read."""
     SAVING = "saving"
-    """A notebook in the middle of a save, or one that is not valid notebook JSON; S3 keeps the good one."""
+    """A notebook in the middle of a save, or one that is not valid notebook JSON; S3 keeps the good
+    one.
+    """
     UNREADABLE = "unreadable"
     """The file system refuses to let it be read."""
     NOT_RESTORED = "not-restored"
@@ -124,7 +129,8 @@ class Skipped:
 class Conflict:
     """A file that changed on both sides (or vanished on one), and where the other version was kept.
 
-    ``kept_as`` is a path relative to home (and to the prefix in S3), or None if nothing had to be kept elsewhere.
+    ``kept_as`` is a path relative to home (and to the prefix in S3), or None if nothing had to be
+    kept elsewhere.
     """
 
     path: str
@@ -146,8 +152,9 @@ class PendingDeletes:
 class PassReport:
     """One pass: what was found, what was put, what is still not durable.
 
-    ``complete`` is true if everything that is mirrored at all was durable in S3 when the pass ended. ``not_durable`` names at
-    most `MAX_NAMED` files; ``not_durable_count`` counts all. ``error`` is set if the pass could not be carried out.
+    ``complete`` is true if everything that is mirrored at all was durable in S3 when the pass
+    ended. ``not_durable`` names at most `MAX_NAMED` files; ``not_durable_count`` counts all.
+    ``error`` is set if the pass could not be carried out.
     """
 
     complete: bool
@@ -175,8 +182,8 @@ class PassReport:
 class RestoreReport:
     """One restore: what came back, what did not and why.
 
-    ``complete`` is true if every object under the prefix is in home. ``listed`` is true once all keys are known, from
-    when on pushing is safe.
+    ``complete`` is true if every object under the prefix is in home. ``listed`` is true once all
+    keys are known, from when on pushing is safe.
     """
 
     complete: bool
@@ -219,8 +226,8 @@ class LeaseStatus:
 class SyncStatus:
     """The standing status, for the page, the CLI and `GET …/sync`.
 
-    ``saved_at`` (seconds since the epoch, None before the first complete pass) is the start of the last pass that
-    left nothing pending: everything that lay in home at that moment is in S3.
+    ``saved_at`` (seconds since the epoch, None before the first complete pass) is the start of the
+    last pass that left nothing pending: everything that lay in home at that moment is in S3.
     """
 
     phase: Phase
@@ -239,7 +246,8 @@ class SyncStatus:
     hints: str = ""
     """How changes are noticed between scans, in words: by file events, or why not."""
     notes: tuple[str, ...] = ()
-    """What is limited on this endpoint or machine, in words (the probe's findings, for instance)."""
+    """What is limited on this endpoint or machine, in words (the probe's findings, for instance).
+    """
     error: str | None = None
     lost_at_last_stop: tuple[NotDurable, ...] = ()
     """What the last stop could not save, by name."""
