@@ -258,15 +258,11 @@ class Layout:
 
     def _outside(self, folder: str) -> Access:
         parent, name = _parent(folder)
-        first = folder.split("/")[1:3]
-        if (
-            first[0] in ("data", "notebooks")
-            and len(first) == 2
-            and first[1].startswith("customer-")
-        ):
-            return Access(
-                AccessKind.FOREIGN, True, True, f"/{'/'.join(first)}/ is private to another user."
-            )
+        segments = folder.split("/")[1:3]
+        private = segments[0] in ("data", "notebooks") and segments[-1].startswith("customer-")
+        if private and segments[-1] != self.customer:
+            reason = f"/{'/'.join(segments)}/ is private to another user."
+            return Access(AccessKind.FOREIGN, True, True, reason)
         if parent in self._containers:
             reason = f"{parent} is read-only: {name!r} cannot be created in it."
         else:

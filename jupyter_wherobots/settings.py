@@ -239,7 +239,8 @@ def load_settings(**overrides: Any) -> WherobotsSettings:
     """The settings as the server on this machine would have them, for a shell. ``overrides`` are traits.
 
     Reads ``jupyter_wherobots_config.{py,json}`` and ``jupyter_server_config.{py,json}`` in Jupyter's config
-    directories, the latter winning, as in the server. Raises `traitlets.TraitError` if a file gives a trait a value of the wrong type.
+    directories, the latter winning, as in the server. Raises `traitlets.TraitError` if a file gives a trait a
+    value of the wrong type.
     """
     shell = _Shell(raise_config_file_errors=True)
     for stem in ("jupyter_wherobots_config", "jupyter_server_config"):

@@ -59,9 +59,7 @@ class DaemonExecutor(Executor):
                 continue
             try:
                 result = function()
-            except (
-                BaseException
-            ) as error:  # whatever it is, it belongs to the one who waits for the future
+            except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
                 future.set_exception(error)
             else:
                 future.set_result(result)
