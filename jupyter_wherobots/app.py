@@ -8,21 +8,28 @@ the process alive for ever; and SIGINT without a terminal skips the hook.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_server.extension.application import ExtensionApp
 
 from . import environment
+from .errors import AlreadyRunning
 from .home import Mode, Persistence, decide, mount_of
 from .layout import VARIABLES, Layout, LayoutName
 from .services import LayoutResolver, Services
 from .settings import WherobotsSettings
+from .sync.status import Phase
+
+if TYPE_CHECKING:
+    from .sync.service import HomeSync
+    from .sync.status import PassReport
 
 T = TypeVar("T")
 
@@ -37,6 +44,9 @@ _KERNEL_STOP = 5.5
 
 _EXIT_MARGIN = 1.0
 """Seconds after ``stop_timeout`` at which a final pass that still has not returned is left behind."""
+
+_NAMED = 20
+"""Files that the log names when they could not be saved; last-shutdown.json names all."""
 
 
 class WherobotsApp(WherobotsSettings, ExtensionApp):
@@ -97,31 +107,46 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             self.log.info("Home %s is not synchronised: %s", configuration.home, persistence.reason)
             return
         self._warn_if_outside_root(configuration.home)
-        from .sync.service import HomeSync
+        from .sync.service import HomeSync, SyncOptions
 
-        sync = services.sync = HomeSync(
+        options = SyncOptions(interval=configuration.sync_interval)
+        sync = HomeSync(
             services.s3,
             layout.home_prefix,
             configuration.home,
             configuration.state,
-            interval=configuration.sync_interval,
+            options=options,
         )
-        self.log.info(
-            "Home %s is kept in %s (%s)",
-            configuration.home,
-            layout.uri(layout.home_path),
-            persistence.reason,
-        )
-        sync.start()
-        # Before the port answers, so that nobody opens a notebook that is about to arrive; in short steps, because
-        # SIGTERM only sets a flag while no loop is running.
-        until = time.monotonic() + configuration.restore_block
-        while not sync.restored.wait(0.1) and time.monotonic() < until:
-            if getattr(self.serverapp, "_stopping", False):
-                return
-        if not sync.restored.is_set():
+        try:
+            sync.start()
+        except AlreadyRunning as error:
+            services.persistence = Persistence(Mode.OFF, error.message)
+            self.log.error(
+                "Home %s is NOT synchronised by this server: %s", configuration.home, error
+            )
+            return
+        services.sync = sync
+        where = layout.uri(layout.home_path)
+        self.log.info("Home %s is kept in %s: %s", configuration.home, where, persistence.reason)
+        self._wait_for_home(sync, configuration.restore_block)
+
+    def _wait_for_home(self, sync: HomeSync, seconds: float) -> None:
+        """Hold the start while home comes back, so that nobody opens a notebook that is about to arrive."""
+        until = time.monotonic() + seconds
+        restored = False
+        while not restored and (left := until - time.monotonic()) > 0:
+            restored = sync.wait_restored(min(left, 0.2))
+            # SIGTERM only sets this while no loop is running; without a look at it the server would seem deaf.
+            stopping = getattr(self.serverapp, "_stopping", False)
+            if stopping or sync.status().phase not in (Phase.NEW, Phase.RESTORING):
+                break
+        if restored:
+            self.log.info("Home is restored")
+        elif (error := sync.status().error) is not None:
+            self.log.error("Home is not restored: %s", error)
+        else:
             self.log.warning(
-                "Home is still being restored; the server starts and the rest goes on behind"
+                "Home is still being restored; the server starts, the rest comes behind"
             )
 
     def _warn_if_outside_root(self, home: Path) -> None:
@@ -147,7 +172,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             serverapp.event_logger.register_event_schema(EVENT_SCHEMA)
             loop = asyncio.get_running_loop()
             # Emitting from a thread raises and delivers nothing, so hop to the loop first.
-            sync.on_change = lambda: loop.call_soon_threadsafe(self._schedule_event, loop)
+            sync.on_change = lambda _: _post(loop, self._schedule_event, loop)
 
     def _schedule_event(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._event_scheduled:
@@ -161,13 +186,13 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         events = self.serverapp.event_logger if self.serverapp else None
         if sync is not None and events is not None:
             status = sync.status()
-            data = {"state": status.state.value, "pending": status.pending}
+            data = {"state": status.phase.value, "pending": status.pending_files}
             events.emit(schema_id=EVENT_ID, data=data)
 
     def current_activity(self) -> dict[str, Any] | None:
         """Something truthy while files wait to be saved, so that an idle server is not culled before they are."""
         sync = self._services.sync if self._services else None
-        pending = sync.status().pending if sync is not None else 0
+        pending = sync.status().pending_files if sync is not None else 0
         return {"pending": pending} if pending else None
 
     # -- stop ------------------------------------------------------------------------------------------------------
@@ -194,33 +219,45 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         sync, timeout = services.sync, services.configuration.stop_timeout
         if sync is None or self.serverapp is None:
             return
-        end = time.monotonic() + timeout
-        # What is dirty now goes at once: the grace may be a second. Kernels stop meanwhile, for they go on writing
-        # until they do and jupyter_server stops them only after the extensions.
-        first = _in_daemon(lambda: sync.run_pass(deadline=end))
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        # What is dirty now goes at once: the grace may be a second. Kernels stop meanwhile: they write until
+        # they end, and jupyter_server stops them only after the extensions.
+        first = _in_daemon(lambda: sync.run_pass(deadline=timeout))
         kernels = asyncio.ensure_future(self.serverapp.cleanup_kernels())
         await asyncio.wait({kernels}, timeout=min(_KERNEL_STOP, timeout / 2))
         if not kernels.done():
             self.log.warning("Kernels are still stopping; what they write from now on may be lost")
         elif not kernels.cancelled() and (error := kernels.exception()):
             self.log.warning("Kernels did not stop cleanly: %s", error)
-        last = _in_daemon(lambda: sync.final(end))
-        done, _ = await asyncio.wait(
-            {last}, timeout=max(0.0, end - time.monotonic()) + _EXIT_MARGIN
-        )
-        if not done:
-            self.log.error(
-                "Home is not saved in full: the final synchronisation did not end within %g s",
-                timeout,
-            )
-            return
+        last = _in_daemon(lambda: sync.final(max(0.0, end - loop.time())))
+        await asyncio.wait({last}, timeout=end - loop.time() + _EXIT_MARGIN)
         if first.done() and (error := first.exception()):
             self.log.warning("The first of the two final passes failed: %s", error)
-        report = last.result()
-        if report.durable:
-            self.log.info("Home is saved in full")
-        else:
-            self.log.error("Home is not saved in full: %s", report.summary())
+        if not last.done():
+            self.log.error("Home is not saved in full: no end after %g seconds", timeout)
+            return
+        self._tell(last.result())
+        await asyncio.wait({_in_daemon(sync.stop)}, timeout=_EXIT_MARGIN)
+
+    def _tell(self, report: PassReport) -> None:
+        if report.complete:
+            self.log.info("Home is saved in full (%d files)", report.files)
+            return
+        self.log.error(
+            "Home is NOT saved in full, %d files are missing%s",
+            report.not_durable_count,
+            f": {report.error}" if report.error else "",
+        )
+        for file in report.not_durable[:_NAMED]:
+            self.log.error("Not saved: %s (%s)", file.path, file.message)
+
+
+def _post(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *args: object) -> None:
+    """Call something on the loop from a thread; nothing to do once the loop is gone."""
+    # The loop may close between the question and the call.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, *args)
 
 
 def _in_daemon(function: Callable[[], T]) -> asyncio.Future[T]:
@@ -239,8 +276,7 @@ def _in_daemon(function: Callable[[], T]) -> asyncio.Future[T]:
             outcome: tuple[Callable[[Any], None], object] = (future.set_exception, error)
         else:
             outcome = (future.set_result, result)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, *outcome)
+        _post(loop, settle, *outcome)
 
     threading.Thread(target=work, name="wherobots-final", daemon=True).start()
     return future
