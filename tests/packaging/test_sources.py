@@ -34,13 +34,16 @@ def test_the_lock_file_names_no_download_address() -> None:
     assert [name for name, package in packages.items() if "resolved" in package] == []
 
 
-@pytest.mark.parametrize(
-    "platform", ["linux-x64-gnu", "linux-arm64-gnu", "linux-x64-musl", "darwin-arm64", "darwin-x64"]
-)
-def test_the_lock_file_holds_the_bundler_for_every_platform_developed_on(platform: str) -> None:
+def test_the_lock_file_holds_the_native_parts_for_every_platform() -> None:
+    """npm leaves out what a registry happens to lack, and the lock then fails on other machines."""
     packages = manifest("package-lock.json")["packages"]
     assert isinstance(packages, dict)
-    assert f"node_modules/@rspack/binding-{platform}" in packages
+    held = {path.rpartition("node_modules/")[2] for path in packages}
+    wanted = {
+        name for package in packages.values() for name in package.get("optionalDependencies", {})
+    }
+    assert "@rspack/binding-linux-arm64-gnu" in wanted
+    assert wanted - held == set()
 
 
 def test_every_input_of_the_frontend_build_exists() -> None:
