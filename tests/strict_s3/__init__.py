@@ -12,6 +12,7 @@ the test. Everything a request did is counted.
 
 from tests.strict_s3.calls import Call, Operation
 from tests.strict_s3.conditions import CEPH_RGW, RCLONE, Access, Quirk
+from tests.strict_s3.control import Remote
 from tests.strict_s3.faults import Fault, Gate, When
 from tests.strict_s3.journal import Record
 from tests.strict_s3.server import StrictS3
@@ -29,6 +30,7 @@ __all__ = [
     "Operation",
     "Quirk",
     "Record",
+    "Remote",
     "StrictS3",
     "Upload",
     "Version",

@@ -15,7 +15,7 @@ from tests.strict_s3.clock import http_date
 from tests.strict_s3.errors import S3Error
 from tests.strict_s3.faults import Fault, FaultRule, Interference, Plan, When
 from tests.strict_s3.http import HttpRequest, Response
-from tests.strict_s3.journal import Journal, Record
+from tests.strict_s3.journal import CONTROL_PATH, Journal, Record
 from tests.strict_s3.state import State
 
 HANDLERS: dict[Operation, Callable[[State, Call], Response]] = {
@@ -92,13 +92,19 @@ class Dispatcher:
     """Answers requests on the event loop; `lock` guards the state against the tests' threads."""
 
     def __init__(
-        self, state: State, signatures: Signatures, interference: Interference, journal: Journal
+        self,
+        state: State,
+        signatures: Signatures,
+        interference: Interference,
+        journal: Journal,
+        control: Callable[[HttpRequest], Response],
     ) -> None:
         self.lock = threading.RLock()
         # Seconds that every answer takes, so that requests overlap as they do on a network.
         self.latency = 0.0
         self._state, self._signatures = state, signatures
         self._interference, self._journal = interference, journal
+        self._control = control
 
     def abandoned(self, request: HttpRequest) -> None:
         """Count a request whose body never came whole."""
@@ -107,6 +113,8 @@ class Dispatcher:
 
     def serve(self, request: HttpRequest) -> Response | Coroutine[Any, Any, Response]:
         """The answer, or, if something interferes, a coroutine that comes to it."""
+        if request.path == CONTROL_PATH:
+            return asyncio.to_thread(self._control, request)
         call = calls.identify(request)
         plan = self._interference.plan(call)
         if self.latency or not plan.empty:

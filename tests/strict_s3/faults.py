@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 import threading
 from collections.abc import Callable
@@ -173,8 +172,6 @@ class Interference:
         self.rules: tuple[FaultRule, ...] = ()
         self.gates: tuple[Gate, ...] = ()
         self.hooks: tuple[Hook, ...] = ()
-        self._numbers = itertools.count(1)
-        self.by_number: dict[int, Gate] = {}
 
     def clear(self) -> None:
         """No more rules; what is held goes on."""
@@ -190,9 +187,3 @@ class Interference:
             [hook for hook in self.hooks if hook.strikes(call)],
             next(rules, None),
         )
-
-    def number(self, gate: Gate) -> int:
-        """A name for a gate that another process can use."""
-        number = next(self._numbers)
-        self.by_number[number] = gate
-        return number

@@ -65,10 +65,10 @@ class Meter(Protocol):
     def sent(self, count: int) -> None:
         """`count` bytes were handed to the socket."""
 
-    def began(self) -> None:
+    def began(self, request: HttpRequest) -> None:
         """The head of a request is complete."""
 
-    def ended(self) -> None:
+    def ended(self, request: HttpRequest) -> None:
         """Its answer is written, or it will never have one."""
 
 
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
         if self._request is not None and not self._busy:
             self._app.abandoned(self._request)
-            self._meter.ended()
+            self._meter.ended(self._request)
         # A request that was complete goes on without its client, as it does in S3: that is how
         # a PUT takes effect after the client has given up waiting.
 
@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
         chunked = "chunked" in headers.get("transfer-encoding", "").lower()
         self._chunked = _Chunked() if chunked else None
         self._length = int(headers.get("content-length", 0))
-        self._meter.began()
+        self._meter.began(self._request)
         if headers.get("expect", "").lower() == "100-continue":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
@@ -258,8 +258,8 @@ class Connection(asyncio.Protocol):
 
     def _finished(self) -> None:
         request, self._request, self._busy, self._task = self._request, None, False, None
-        self._meter.ended()
         assert request is not None
+        self._meter.ended(request)
         if request.headers.get("connection", "").lower() == "close":
             self._transport.close()
         elif self._buffer:

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.strict_s3.calls import Operation
+from tests.strict_s3.http import HttpRequest
 
 KEPT = 100_000
+# Not a key of any bucket: "-" is no bucket name. What is asked here is not counted.
+CONTROL_PATH = "/-/control"
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,16 @@ class Journal:
         """Bytes that went out, heads included."""
         self.bytes_out += count
 
-    def began(self) -> None:
+    def began(self, request: HttpRequest) -> None:
         """A request is in flight as soon as its head is there."""
-        self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
+        if request.path != CONTROL_PATH:
+            self.in_flight += 1
+            self.peak = max(self.peak, self.in_flight)
 
-    def ended(self) -> None:
+    def ended(self, request: HttpRequest) -> None:
         """It is in flight until its answer is written."""
-        self.in_flight -= 1
+        if request.path != CONTROL_PATH:
+            self.in_flight -= 1
         with self._changed:
             self._changed.notify_all()
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
+from tests.strict_s3 import control
 from tests.strict_s3.bodies import Body, Synthetic
 from tests.strict_s3.calls import Call, Operation
 from tests.strict_s3.clock import Clock
@@ -23,7 +24,6 @@ from tests.strict_s3.state import Limits, State
 from tests.strict_s3.store import Bucket, Generated, Upload, Version
 
 WRITES = frozenset({Access.WRITE, Access.DELETE})
-Control = Callable[[HttpRequest], Response]
 
 
 class StrictS3:
@@ -51,7 +51,7 @@ class StrictS3:
         self._state = State(region, random.Random(seed))
         self._state.buckets[bucket] = Bucket(bucket)
         self._dispatcher = Dispatcher(
-            self._state, self.signatures, self._interference, self.journal
+            self._state, self.signatures, self._interference, self.journal, self._control
         )
         self._connections: set[Connection] = set()
         self._failures: list[BaseException] = []
@@ -116,6 +116,9 @@ class StrictS3:
     def url(self) -> str:
         """What AWS_ENDPOINT_URL_S3 is set to."""
         return f"http://127.0.0.1:{self._port}"
+
+    def _control(self, request: HttpRequest) -> Response:
+        return control.answer(self, request.body)
 
     def drop_connections(self) -> None:
         """Reset every connection that is open now."""
@@ -208,6 +211,11 @@ class StrictS3:
         gate = Gate(_match(operation, key, conditional), when, self._loop)
         self._interference.gates += (gate,)
         return gate
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """All gates since the last `heal()`."""
+        return self._interference.gates
 
     def on(
         self,
