@@ -121,14 +121,15 @@ class JupyterProcess:
         ).group(1)
         # The line comes a moment before the port listens.
         until = time.monotonic() + 10
-        while True:
-            try:
-                assert self.request("GET", "api/status")[0] == 200
-            except urllib.error.URLError:
-                assert time.monotonic() < until, self.output.text
-                threading.Event().wait(0.02)
-            else:
-                return
+        while not self._answers():
+            assert time.monotonic() < until, self.output.text
+            threading.Event().wait(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            return self.request("GET", "api/status")[0] == 200
+        except urllib.error.URLError:
+            return False
 
     def request(
         self, method: str, path: str, body: object = None, *, timeout: float = 60
