@@ -1,0 +1,543 @@
+"""Multipart uploads and copies: large files of the mirror, uploads of the browser part by part,
+copies above 5 GB. All through boto3.
+
+No more than `MEMORY` bytes of parts are held in the process at once, whatever the number of files
+and threads.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from ..errors import NotFound, StorageFailed, WherobotsError
+from .client import S3, Stop, check
+from .listing import etag as quoted
+from .objects import Condition, check_key, check_metadata, condition_params, etag_header
+
+log = logging.getLogger(__name__)
+
+MIB = 1024 * 1024
+PART = 16 * MIB
+"""Bytes of a part, unless the file would need more than 10,000 of them."""
+MAX_PARTS = 10_000
+MIN_PART = 5 * MIB
+"""S3's smallest part, but for the last one."""
+MEMORY = 128 * MIB
+"""Bytes of buffers in flight at most, in the whole process."""
+COPY_PART = 256 * MIB
+"""Bytes of a part that S3 copies by itself: small enough to be done within the time for an answer.
+"""
+
+_POLL = 0.1  # seconds between two looks at a stop flag
+_LINGER = 1.0  # seconds for threads to end after they were told to
+_ABORT_SECONDS = 3.0
+_CONTENT_HEADERS = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+)
+
+
+class Budget:
+    """A number of bytes that threads share."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._free = size
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, size: int, stop: Stop | None = None) -> Iterator[None]:
+        """Wait until ``size`` bytes are free and hold them. Raises Cancelled when ``stop`` is set
+        meanwhile.
+        """
+        self.take(size, stop)
+        try:
+            yield
+        finally:
+            self.give(size)
+
+    def take(self, size: int, stop: Stop | None = None) -> None:
+        """As `hold`, for a buffer that another thread gives back."""
+        size = min(size, self.size)
+        with self._changed:
+            while self._free < size:
+                check(stop)
+                self._changed.wait(0.1)
+            self._free -= size
+
+    def give(self, size: int) -> None:
+        """Give back what `take` took."""
+        with self._changed:
+            self._free += min(size, self.size)
+            self._changed.notify_all()
+
+
+BUFFERS = Budget(MEMORY)
+"""The budget of this process; whoever else holds file contents for S3 takes from it too."""
+
+
+def default_part_size(size: int) -> int:
+    """Bytes of each part for a file of ``size`` bytes: 16 MiB, more in whole MiB above 160 GB."""
+    return max(PART, -(-size // (MAX_PARTS * MIB)) * MIB)
+
+
+class _Stopped(BaseException):
+    """Raised out of the middle of a request; no Exception, since botocore would try the request
+    again.
+    """
+
+
+class _Buffer(io.RawIOBase):
+    """A part as a file, which ends the request that reads it once ``stop`` is set."""
+
+    def __init__(self, body: bytes | bytearray | memoryview, stop: Stop | None) -> None:
+        self._view = memoryview(body)
+        self._stop = stop
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._stop is not None and self._stop.is_set():
+            raise _Stopped
+        size = min(len(buffer), len(self._view) - self._at)
+        buffer[:size] = self._view[self._at : self._at + size]
+        self._at += size
+        return size
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = (
+            offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._view)}[whence]
+        )
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part that S3 has. ``checksums`` are S3's own (``ChecksumCRC32``, …), which a Complete has
+    to repeat.
+    """
+
+    number: int
+    etag: str
+    size: int
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An upload that was begun and is neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    initiated: datetime
+
+
+class Readable(Protocol):
+    """A file to read from, front to back."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes, none at the end."""
+        ...
+
+
+# -- the single requests
+# ---------------------------------------------------------------------------------------------
+
+
+def create(
+    s3: S3, key: str, *, metadata: Mapping[str, str], content_type: str | None = None
+) -> str:
+    """Begin an upload and give its id."""
+    check_key(key)
+    check_metadata(metadata)
+    typed = {"ContentType": content_type} if content_type else {}
+    with s3.mapped("write", key):
+        answer = s3.client.create_multipart_upload(
+            Bucket=s3.bucket, Key=key, Metadata=dict(metadata), **typed
+        )
+    return str(answer["UploadId"])
+
+
+def put_part(
+    s3: S3,
+    key: str,
+    upload_id: str,
+    number: int,
+    body: bytes | bytearray | memoryview,
+    *,
+    stop: Stop | None = None,
+) -> Part:
+    """Send part ``number`` (1 to 10,000; again: replaces it). With ``stop`` set it ends within one
+    read. Raises NotFound for an upload that is gone.
+    """
+    check(stop)
+    try:
+        with s3.mapped("write", key):
+            answer = s3.client.upload_part(
+                Bucket=s3.bucket,
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                Body=_Buffer(body, stop),
+                ContentLength=len(body),
+            )
+    except _Stopped:
+        check(stop)
+        raise
+    return Part(number, quoted(answer["ETag"]), len(body), _checksums(answer))
+
+
+def complete(
+    s3: S3, key: str, upload_id: str, parts: Sequence[Part], *, condition: Condition | None = None
+) -> str:
+    """Make the parts the object and give its ETag.
+
+    Raises PreconditionFailed or Conflicted if the condition does not hold: the upload is still
+    there. After Unreachable the outcome is unknown; so it is after NotFound and PreconditionFailed
+    if an earlier answer was lost on the way (botocore tries again by itself): look at the key.
+    """
+    listed = [
+        {"PartNumber": part.number, "ETag": part.etag, **part.checksums}
+        for part in sorted(parts, key=lambda part: part.number)
+    ]
+    with s3.mapped("write", key):
+        answer = s3.client.complete_multipart_upload(
+            Bucket=s3.bucket,
+            Key=key,
+            UploadId=upload_id,
+            MultipartUpload={"Parts": listed},
+            **condition_params(s3, condition),
+        )
+    return quoted(answer["ETag"])
+
+
+def abort(s3: S3, key: str, upload_id: str) -> None:
+    """Throw an upload and its parts away; one that is gone already is no error."""
+    try:
+        with s3.mapped("write", key):
+            s3.client.abort_multipart_upload(Bucket=s3.bucket, Key=key, UploadId=upload_id)
+    except NotFound:
+        return
+
+
+def list_parts(s3: S3, key: str, upload_id: str) -> tuple[Part, ...]:
+    """The parts that S3 has, by number. Raises NotFound for an upload that is gone."""
+    parts: list[Part] = []
+    marker = 0
+    while True:
+        with s3.mapped("list", key):
+            answer = s3.client.list_parts(
+                Bucket=s3.bucket, Key=key, UploadId=upload_id, PartNumberMarker=marker
+            )
+        parts += (
+            Part(each["PartNumber"], quoted(each["ETag"]), each["Size"], _checksums(each))
+            for each in answer.get("Parts", ())
+        )
+        if not answer.get("IsTruncated"):
+            return tuple(parts)
+        marker = int(answer["NextPartNumberMarker"])
+
+
+def list_uploads(s3: S3, prefix: str) -> Iterator[Pending]:
+    """All uploads under way below a prefix."""
+    markers: dict[str, str] = {}
+    while True:
+        with s3.mapped("list", prefix):
+            answer = s3.client.list_multipart_uploads(Bucket=s3.bucket, Prefix=prefix, **markers)
+        for each in answer.get("Uploads", ()):
+            yield Pending(each["Key"], each["UploadId"], each["Initiated"])
+        if not answer.get("IsTruncated"):
+            return
+        markers = {
+            "KeyMarker": answer["NextKeyMarker"],
+            "UploadIdMarker": answer["NextUploadIdMarker"],
+        }
+
+
+def _checksums(answer: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in answer.items()
+        if name.startswith("Checksum") and name != "ChecksumType"
+    }
+
+
+# -- whole files -----------------------------------------------------------------------------------
+# ------------------
+
+
+def put_file(
+    s3: S3,
+    key: str,
+    fileobj: Readable,
+    size: int,
+    *,
+    metadata: Mapping[str, str],
+    condition: Condition | None = None,
+    content_type: str | None = None,
+    part_size: int | None = None,
+    concurrency: int = 4,
+    stop: Stop | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+    on_created: Callable[[str], None] | None = None,
+    before_complete: Callable[[], None] | None = None,
+) -> str:
+    """Upload ``size`` bytes by parts and give the ETag.
+
+    The file is read front to back; parts travel in ``concurrency`` threads. ``on_created`` gets the
+    upload's id before the first byte goes out, ``on_bytes`` the bytes of each part that arrived
+    (from any thread, one at a time), ``before_complete`` may raise to call it off (the file has
+    changed). Whatever fails, and when ``stop`` is set, the upload is aborted; if even that fails it
+    is logged, and `list_uploads` finds it. Raises Cancelled, StorageFailed if the file is shorter
+    or longer than ``size``, and what `complete` raises.
+    """
+    step = part_size or default_part_size(size)
+
+    def jobs(crew: _Crew) -> Iterator[Callable[[Stop], Part]]:
+        left = size
+        for number in range(1, max(1, -(-size // step)) + 1):
+            wanted = min(step, left)
+            BUFFERS.take(wanted, crew)
+            try:
+                body = _read_exactly(fileobj, wanted)
+            except BaseException:
+                BUFFERS.give(wanted)
+                raise
+            left -= wanted
+            yield _sender(s3, key, upload_id, number, body)
+        if fileobj.read(1):
+            raise StorageFailed(
+                f"The file for s3://{s3.bucket}/{key} has grown beyond {size} bytes."
+            )
+
+    check(stop)
+    upload_id = create(s3, key, metadata=metadata, content_type=content_type)
+    with _aborting(s3, key, upload_id, stop) as crew:
+        if on_created:
+            on_created(upload_id)
+        parts = crew.run(jobs(crew), concurrency, on_bytes)
+        if before_complete:
+            before_complete()
+        check(stop)
+        return complete(s3, key, upload_id, parts, condition=condition)
+
+
+def copy_parts(
+    s3: S3,
+    source_key: str,
+    key: str,
+    *,
+    source_etag: str | None,
+    condition: Condition | None,
+    metadata: Mapping[str, str] | None,
+    part_size: int = COPY_PART,
+    concurrency: int = 8,
+    stop: Stop | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+) -> tuple[str, int]:
+    """Copy an object of any size by UploadPartCopy and give the ETag and the bytes; `objects.copy`
+    calls it for the large ones.
+
+    What a CopyObject would keep is read from the source and set anew: metadata and content headers
+    (tags are not copied). All parts are of one version: ``source_etag``, or the one that is there
+    now.
+    """
+    with s3.mapped("copy", source_key):
+        pinned = {"IfMatch": etag_header(s3, source_etag)} if source_etag else {}
+        source = s3.client.head_object(Bucket=s3.bucket, Key=source_key, **pinned)
+    size = source["ContentLength"]
+    version = etag_header(s3, quoted(source["ETag"]))
+    step = max(min(part_size, size), -(-size // MAX_PARTS))
+    kept = {name: source[name] for name in _CONTENT_HEADERS if source.get(name)}
+    with s3.mapped("write", key):
+        answer = s3.client.create_multipart_upload(
+            Bucket=s3.bucket,
+            Key=key,
+            Metadata=dict(source["Metadata"] if metadata is None else metadata),
+            **kept,
+        )
+    upload_id = str(answer["UploadId"])
+
+    def copier(number: int, start: int, end: int) -> Callable[[Stop], Part]:
+        def send(_: Stop) -> Part:
+            with s3.mapped("copy", source_key):
+                answer = s3.client.upload_part_copy(
+                    Bucket=s3.bucket,
+                    Key=key,
+                    UploadId=upload_id,
+                    PartNumber=number,
+                    CopySource={"Bucket": s3.bucket, "Key": source_key},
+                    CopySourceIfMatch=version,
+                    CopySourceRange=f"bytes={start}-{end - 1}",
+                )
+            result = answer["CopyPartResult"]
+            return Part(number, quoted(result["ETag"]), end - start, _checksums(result))
+
+        return send
+
+    starts = range(0, size, step)
+    jobs = (
+        copier(number, start, min(start + step, size)) for number, start in enumerate(starts, 1)
+    )
+    with _aborting(s3, key, upload_id, stop) as crew:
+        parts = crew.run(jobs, concurrency, on_bytes)
+        check(stop)
+        return complete(s3, key, upload_id, parts, condition=condition), size
+
+
+def _sender(s3: S3, key: str, upload_id: str, number: int, body: bytes) -> Callable[[Stop], Part]:
+    def send(stop: Stop) -> Part:
+        try:
+            return put_part(s3, key, upload_id, number, body, stop=stop)
+        finally:
+            BUFFERS.give(len(body))
+
+    return send
+
+
+def _read_exactly(fileobj: Readable, size: int) -> bytes:
+    body = fileobj.read(size)
+    while len(body) < size:
+        more = fileobj.read(size - len(body))
+        if not more:
+            raise StorageFailed(f"The file ended {size - len(body)} bytes early.")
+        body += more
+    return body
+
+
+class _Crew:
+    """Some threads that send the parts of one upload; the first failure stops them all.
+
+    The threads are daemons and are not waited for without limit: a request that hangs must hold up
+    neither a cancel nor the end of the process.
+    """
+
+    def __init__(self, stop: Stop | None) -> None:
+        self._stop = stop
+        self._reading = threading.Lock()
+        self._arriving = threading.Lock()
+        self._changed = threading.Condition()
+        self._running = 0
+        self._halt = False
+        self._error: Exception | None = None
+        self._parts: list[Part] = []
+
+    def is_set(self) -> bool:
+        """Whether the threads have to stop: the caller says so, or one of them has failed."""
+        return self._halt or (self._stop is not None and self._stop.is_set())
+
+    def run(
+        self,
+        jobs: Iterator[Callable[[Stop], Part]],
+        concurrency: int,
+        on_bytes: Callable[[int], None] | None,
+    ) -> list[Part]:
+        """Send all parts. Raises the first failure, or Cancelled."""
+        self._running = concurrency
+        for _ in range(concurrency):
+            threading.Thread(
+                target=self._work, args=(jobs, on_bytes), name="wherobots-part", daemon=True
+            ).start()
+        with self._changed:
+            while self._running and not self.is_set():
+                self._changed.wait(_POLL)
+            self._halt = True
+            self._changed.wait_for(lambda: not self._running, timeout=_LINGER)
+        if self._error is not None:
+            raise self._error
+        check(self._stop)
+        return self._parts
+
+    def _work(
+        self, jobs: Iterator[Callable[[Stop], Part]], on_bytes: Callable[[int], None] | None
+    ) -> None:
+        try:
+            while not self.is_set():
+                with self._reading:
+                    job = next(jobs, None)
+                if job is None:
+                    return
+                part = job(self)
+                with self._arriving:
+                    self._parts.append(part)
+                    if on_bytes:
+                        on_bytes(part.size)
+        except Exception as exc:  # noqa: BLE001 - a thread's rim: `run` raises it in the caller's thread
+            with self._changed:
+                self._error = self._error or exc
+                self._halt = True
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def lingering(self) -> bool:
+        """Whether a thread still waits for an answer."""
+        return self._running > 0
+
+    def join(self) -> None:
+        """Wait for the last thread."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running)
+
+
+@contextmanager
+def _aborting(s3: S3, key: str, upload_id: str, stop: Stop | None) -> Iterator[_Crew]:
+    """Abort the upload if anything inside raises."""
+    crew = _Crew(stop)
+    try:
+        yield crew
+    except BaseException:
+        _abort_surely(s3, key, upload_id)
+        if crew.lingering():
+            # A part that arrives after the abort would stay, and cost, for ever: abort again behind
+            # the last one.
+            threading.Thread(
+                target=_abort_behind, args=(crew, s3, key, upload_id), daemon=True
+            ).start()
+        raise
+
+
+def _abort_behind(crew: _Crew, s3: S3, key: str, upload_id: str) -> None:
+    crew.join()
+    _abort_surely(s3, key, upload_id)
+
+
+def _abort_surely(s3: S3, key: str, upload_id: str) -> None:
+    """Abort, three times if need be, within ten seconds; a failure is logged, since another error
+    is already on its way.
+    """
+    hurried = s3.bounded(_ABORT_SECONDS)
+    for pause in (0.0, 0.2, 0.4):
+        time.sleep(pause)
+        failure = _failure(abort, hurried, key, upload_id)
+        if failure is None:
+            return
+    log.warning("Cannot abort the upload %s of s3://%s/%s: %s", upload_id, s3.bucket, key, failure)
+
+
+def _failure(request: Callable[..., None], *args: Any) -> WherobotsError | None:
+    try:
+        request(*args)
+    except WherobotsError as exc:
+        return exc
+    return None
