@@ -1,0 +1,84 @@
+"""``GET /wherobots/status``: what this server is set up for, and how home is doing. Never a secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from .. import __version__
+from ..errors import WherobotsError
+from ..layout import Layout, LayoutName, Root
+from ..services import Services
+from .base import WherobotsHandler
+from .sync import sync_json
+
+
+class StatusHandler(WherobotsHandler):
+    """Configuration, identity, roots, home. Answers whatever is wrong, and says what it is."""
+
+    route = "/wherobots/status"
+    _track_activity = False  # the page polls it: an idle server has to stay idle
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer with the status."""
+        services = self.services
+        layout: Layout | None = None
+        message = services.configuration.message
+        if services.storage is not None:
+            try:
+                layout = await services.run(services.storage.layout)
+            except WherobotsError as error:
+                message = " ".join(filter(None, [message, error.message, error.hint]))
+        self.reply(_status(services, layout, message))
+
+
+def _status(services: Services, layout: Layout | None, message: str | None) -> dict[str, Any]:
+    configuration, place = services.configuration, services.place
+    environment: dict[str, str] = {}
+    if place is not None:  # the same in both layouts, so known even while the layout is not
+        environment = Layout(place, LayoutName.CURRENT).environment(
+            trailing_slash=configuration.trailing_slash
+        )
+    return {
+        "version": __version__,
+        "configured": place is not None,
+        "problems": [
+            {"setting": problem.setting, "message": problem.message}
+            for problem in configuration.problems
+        ],
+        "message": message,
+        "bucket": place.bucket if place else None,
+        "organization": place.organization if place else None,
+        "user": place.user if place else None,
+        "layout": layout.name.value if layout else None,
+        "roots": [_root(layout, root) for root in layout.roots] if layout else [],
+        "environment": environment,
+        "home": str(configuration.home),
+        "homePersistence": {
+            "mode": services.persistence.mode.value,
+            "reason": services.persistence.reason,
+        },
+        "sync": None if services.sync is None else sync_json(services.sync.status()),
+    }
+
+
+def _root(layout: Layout, root: Root) -> dict[str, Any]:
+    access = layout.access(root.path)
+    return {
+        "path": root.path,
+        "uri": layout.uri(root.path),
+        "name": root.path[:-1].rpartition("/")[2],
+        "kind": root.kind.value,
+        "description": root.description,
+        "mutateProtected": access.mutate_protected,
+        "uploadProtected": access.upload_protected,
+        "reason": access.reason,
+        "confirmation": access.confirmation,
+    }
+
+
+handlers = [StatusHandler]
