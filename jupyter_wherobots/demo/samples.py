@@ -217,7 +217,7 @@ def _earthquakes(
 
 def _parquet(chance: random.Random, year: int, magnitude: int, rows: int) -> bytes:
     import pyarrow as pa  # type: ignore[import-untyped]
-    from pyarrow import parquet  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
     points = [_near_a_fault(chance) for _ in range(rows)]
     columns = {
