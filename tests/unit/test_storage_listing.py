@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_wherobots.errors import InvalidPath, WherobotsError
+from jupyter_wherobots.errors import InvalidPath, NotFound, NotPermitted
 from jupyter_wherobots.layout import Layout, LayoutName, Place
 from jupyter_wherobots.s3.client import S3
 from jupyter_wherobots.storage import Storage
@@ -158,7 +159,7 @@ def test_the_home_keeps_its_own_folder(
     stored = Stored(strict_s3, tmp_path, name)
     strict_s3.put("org/notebooks/customer-abc/.wherobots/lease", b"1")
     if name is LayoutName.CURRENT:
-        with pytest.raises(WherobotsError, match="not part of the managed storage"):
+        with pytest.raises(NotFound, match="not part of the managed storage"):
             stored.storage.list("/notebooks/customer-abc/.wherobots/")
     else:
         (folder,) = stored.everything("/notebooks/customer-abc/")
@@ -176,8 +177,8 @@ _TRICKS = [
     "/",
     "%2e%2e",
     "%2F",
-    "．．",
-    "／",
+    "\uff0e\uff0e",
+    "\uff0f",
     "\\",
     "\x00",
     "customer-abc",
@@ -218,11 +219,8 @@ def test_no_path_reaches_outside(
     s3._client = Recorder()
     storage = Storage(s3, lambda: layout, home=Path("/nonexistent"))
     path = "/" + "/".join(segments) + ("/" if folder else "")
-    try:
+    with suppress(InvalidPath, NotFound, NotPermitted):
         listing = storage.list(path)
-    except WherobotsError as error:
-        assert error.status in (400, 403, 404)
-    else:
         assert all(entry.path.startswith(listing.path) for entry in listing.entries)
     for prefix in prefixes:
         assert prefix.startswith(_ALLOWED)
