@@ -69,6 +69,12 @@ class Signatures:
             credential = call.query.get("X-Amz-Credential", "").partition("/")[0]
             token = call.query.get("X-Amz-Security-Token")
             signed_at = call.query.get("X-Amz-Date", "")
+        elif header or "Signature" in call.query:
+            raise S3Error(
+                "InvalidRequest",
+                "The authorization mechanism you have provided is not supported. Please use "
+                "AWS4-HMAC-SHA256.",
+            )
         else:
             raise S3Error("AccessDenied", "Anonymous users cannot invoke this API.")
         if self.access_key is not None and credential != self.access_key:
@@ -179,7 +185,7 @@ class Dispatcher:
             elif rule.fault in (Fault.SHORT_BODY, Fault.SLOW_BODY):
                 answer.cut_at = len(answer.body) // 2
                 if rule.fault is Fault.SLOW_BODY:
-                    answer.resume = asyncio.sleep(rule.seconds)
+                    answer.resume_after = rule.seconds
         return self._finish(call, answer, effect)
 
     def _instead(self, rule: FaultRule, call: Call) -> Response | None:

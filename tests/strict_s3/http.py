@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -41,9 +41,9 @@ class Response:
     # An answer to HEAD announces a length and sends no body.
     announced: int | None = None
     reset: bool = False
-    # Stop after so many bytes of the body: then wait for `resume`, or drop the connection.
+    # Stop after so many bytes of the body: then go on after some seconds, or drop the connection.
     cut_at: int | None = None
-    resume: Awaitable[None] | None = None
+    resume_after: float | None = None
 
 
 class Application(Protocol):
@@ -228,11 +228,11 @@ class Connection(asyncio.Protocol):
         await self._write_pieces(response.body, 0, cut)
         if response.cut_at is None:
             return
-        if response.resume is None:
+        if response.resume_after is None:
             # An orderly end with bytes missing: what a broken proxy leaves behind.
             self._transport.close()
             return
-        await response.resume
+        await asyncio.sleep(response.resume_after)
         await self._write_pieces(response.body, cut, len(response.body))
 
     async def _write_pieces(self, body: Body, start: int, stop: int) -> None:

@@ -76,6 +76,8 @@ class StrictS3:
             self._interference.clear()
             self._loop.call_soon_threadsafe(self._stopped.set)
             self._thread.join(timeout=10)
+            if self._thread.is_alive():
+                raise RuntimeError("the strict S3 did not stop: a hook is still running")
             self._thread = None
         if self._failures:
             raise self._failures.pop()
