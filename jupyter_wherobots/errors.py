@@ -20,6 +20,7 @@
         ├── Conflicted          409  two writers at one moment: try again
         ├── PreconditionFailed  412  the object is not the version we expected
         ├── TooLarge            413
+        ├── RangeNotSatisfiable 416  the object ends before the range begins
         ├── Throttled           429
         ├── Unreachable         503  no network, timeouts, S3's own 5xx
         └── StorageFailed       502  anything else that S3 says
@@ -49,6 +50,7 @@ __all__ = [
     "NotFound",
     "NotPermitted",
     "PreconditionFailed",
+    "RangeNotSatisfiable",
     "StorageError",
     "StorageFailed",
     "Throttled",
@@ -207,6 +209,12 @@ class TooLarge(StorageError):
     status = 413
 
 
+class RangeNotSatisfiable(StorageError):
+    """The object ends before the range that was asked for begins."""
+
+    status = 416
+
+
 class Throttled(StorageError):
     """S3 asks to slow down."""
 
@@ -263,6 +271,7 @@ _BY_CODE: dict[str, type[StorageError]] = {
     "PreconditionFailed": PreconditionFailed,
     "PreconditionError": PreconditionFailed,
     "AlreadyExistsError": PreconditionFailed,
+    "InvalidRange": RangeNotSatisfiable,
     "EntityTooLarge": TooLarge,
     "KeyTooLongError": TooLarge,
     "MetadataTooLarge": TooLarge,
@@ -290,6 +299,7 @@ _BY_STATUS: dict[int, type[StorageError]] = {
     409: Conflicted,
     412: PreconditionFailed,
     413: TooLarge,
+    416: RangeNotSatisfiable,
     429: Throttled,
 }
 
@@ -301,6 +311,7 @@ _WORDS: dict[type[StorageError], str] = {
     Conflicted: "Somebody else was changing {what} at the same moment",
     PreconditionFailed: "{what} is not the version that was expected",
     TooLarge: "S3 refused {what} as too large",
+    RangeNotSatisfiable: "{what} ends before the range that was asked for begins",
     Throttled: "S3 asked to slow down while {verb} {what}",
     Unreachable: "S3 did not answer while {verb} {what}",
     StorageFailed: "S3 failed while {verb} {what}",
