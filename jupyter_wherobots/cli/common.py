@@ -80,7 +80,10 @@ def read_configuration(**overrides: Any) -> Configuration:
 def require_place(configuration: Configuration) -> Place:
     """Whose storage it is. Raises NotConfigured with exactly what is missing; other problems are warned of on stderr."""
     if configuration.place is None:
-        raise NotConfigured(configuration.message or "Managed storage is not configured.")
+        raise NotConfigured(
+            configuration.message or "Managed storage is not configured.",
+            hint="`jupyter wherobots doctor` looks at everything.",
+        )
     for problem in configuration.problems:
         print(f"warning: {problem.message}", file=sys.stderr)
     return configuration.place

@@ -165,8 +165,9 @@ def check_credentials_file(text: str, path: str) -> Check | None:
             f"{path} does not begin with a profile such as [default], so that no AWS tool can read it.",
             "Put [default] (or [wherobots]) above the keys.",
         )
-    except configparser.Error as error:
-        return Check("credentials file", State.FAILED, f"{path} is malformed: {error.message}")
+    except configparser.Error:  # its message quotes the line, which may hold a secret
+        message = f"{path} is malformed, so that no AWS tool can read it."
+        return Check("credentials file", State.FAILED, message, "Mend it, or sign in again.")
     wrong = [
         section
         for section in parser.sections()
