@@ -155,7 +155,7 @@ class Lab:
             if error.code == 404:
                 raise WherobotsError(
                     "JupyterLab runs, but without the server extension jupyter_wherobots.",
-                    hint="`jupyter server extension list` says why; pip install enables it.",
+                    hint=f"`jupyter server extension list` and its log say why: {self._folders.log}",
                 ) from error
             return False
         except OSError:

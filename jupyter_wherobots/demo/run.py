@@ -35,6 +35,8 @@ _START = 90.0
 _STOP = 60.0
 """Seconds that JupyterLab may take to stop: its final synchronisation is bounded by 25; kernels and server add a few."""
 
+_AWS_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+
 _IMPATIENT = 3
 """The so-many-th signal ends JupyterLab at once, saved or not."""
 
@@ -73,6 +75,9 @@ def run(options: Options, narrator: Narrator) -> Ended | None:
             lab = demo.start()
         except _Stopped:
             return None
+        except WherobotsError:
+            demo.kept.add(demo.folders.log)
+            raise
         demo.wait(lab)
         ended = demo.finish()
         if options.keep_s3:
@@ -95,9 +100,10 @@ class _Demo:
         self.place = place
         self.layout = Layout(place, LayoutName.V2024)
         base = Path(tempfile.mkdtemp(prefix="jupyter-wherobots-demo-"))
-        self._keep_home = options.home is not None
-        stack.callback(self._clean, base)
         self.folders = Folders(base, options.home or base / "home")
+        self.kept: set[Path] = set()
+        """What of the temporary folder stays when the demo ends."""
+        stack.callback(_clean, base, self.kept)
         self.endpoint = options.endpoint_url or stack.enter_context(embedded_s3())
         self._stack = stack
         self.s3: S3
@@ -109,8 +115,10 @@ class _Demo:
 
         embedded = self.options.endpoint_url is None
         self.narrator.starting("Starting JupyterLab and filling the bucket …")
-        values = s3_environment(os.environ, self.endpoint, embedded=embedded)
-        _set(values)  # boto3 in this process is configured like everywhere: by the environment
+        parent = dict(os.environ)
+        values = s3_environment(parent, self.endpoint, embedded=embedded)
+        # boto3 in this process is configured as everywhere, by the environment; the lab finds its files in its own home.
+        _set(values | (dict.fromkeys(_AWS_FILES, os.devnull) if embedded else {}))
         self.s3 = S3(self.place.bucket)
         self._stack.callback(self.s3.close)
         ensure_bucket(self.s3)
@@ -119,9 +127,7 @@ class _Demo:
         self._check()
         self.folders.prepare()
         token = self.options.token or secrets.token_hex(16)
-        environ = environment(
-            os.environ, values, self.place, self.folders, token, own_state=embedded
-        )
+        environ = environment(parent, values, self.place, self.folders, token, own_state=embedded)
         lab = Lab.start(self.folders, environ, token, self.options.port)
         self._stack.callback(_end, lab)
         rest = list(samples(self.place))
@@ -136,7 +142,7 @@ class _Demo:
             embedded=embedded,
             place=self.place,
             home=self.folders.home,
-            temporary_home=not self._keep_home,
+            temporary_home=self.options.home is None,
             log=self.folders.log,
             objects=len(first) + len(rest) - len(refused),
             refused=refused,
@@ -199,10 +205,10 @@ class _Demo:
         except WherobotsError as failure:
             evidence, error = None, failure
         if evidence is None or not evidence.complete:
-            self._keep_home = True
-        ended = Ended(
-            evidence, error, home, self.layout.uri(self.layout.home_path), self._keep_home
-        )
+            self.kept |= {home, self.folders.log}
+        stays = home in self.kept or self.options.home is not None
+        uri = self.layout.uri(self.layout.home_path)
+        ended = Ended(evidence, error, home, uri, stays)
         self.narrator.ended(ended)
         return ended
 
@@ -214,13 +220,13 @@ class _Demo:
         while self.signals.stops == before and not self.signals.wait(keyboard=keyboard):
             pass
 
-    def _clean(self, base: Path) -> None:
-        if self._keep_home and self.folders.home.is_relative_to(base):
-            for entry in base.iterdir():
-                if entry != self.folders.home:
-                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        else:
-            shutil.rmtree(base, ignore_errors=True)
+
+def _clean(base: Path, kept: set[Path]) -> None:
+    for entry in base.iterdir():
+        if entry not in kept:
+            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
+    if not any(base.iterdir()):
+        base.rmdir()
 
 
 def _end(lab: Lab) -> None:
