@@ -25,14 +25,11 @@
         ├── Unreachable         503  no network, timeouts, S3's own 5xx
         └── StorageFailed       502  anything else that S3 says
 
-botocore and obstore are recognised by the names of their exceptions, so that this module imports neither:
-it is loaded with the server, which reports every extension that takes over 0.1 s to import.
+This module imports neither botocore nor obstore: it is loaded with the server, which reports every
+extension that takes over 0.1 s to import. What their exceptions mean is found out in `s3.failures`.
 """
 
 from __future__ import annotations
-
-import re
-from typing import Any
 
 __all__ = [
     "AccessDenied",
@@ -57,16 +54,17 @@ __all__ = [
     "TooLarge",
     "Unreachable",
     "WherobotsError",
-    "from_s3",
-    "s3_code",
+    "CODE_OF_STATUS",
+    "from_code",
 ]
 
 
 class WherobotsError(Exception):
     """Base of all errors of this package.
 
-    ``message`` says what happened and where, ``hint`` what to do next, ``path`` which path of the managed
-    storage (or of home) it is about. ``status`` is the HTTP status that the REST API answers with.
+    ``message`` says what happened and where, ``hint`` what to do next, ``path`` which path of the
+    managed storage (or of home) it is about. ``status`` is the HTTP status that the REST API
+    answers with.
     """
 
     status = 500
@@ -235,77 +233,87 @@ class StorageFailed(StorageError):
     status = 502
 
 
-# One row a code; the same codes come from AWS, moto, Ceph and rclone. A code that is not here is judged by its
-# HTTP status (`_BY_STATUS`). Names without an S3 origin are botocore's and obstore's exception classes.
-_BY_CODE: dict[str, type[StorageError]] = {
+# One row a code. AWS, Ceph, moto and rclone share S3's codes; STS's are here because botocore may
+# have to ask it first. The last block holds the codes of what never became an answer of S3
+# (`s3.failures` finds them).
+_BY_CODE: dict[str, type[WherobotsError]] = {
     "NoSuchKey": NotFound,
     "NoSuchUpload": NotFound,
     "NoSuchVersion": NotFound,
     "NotFound": NotFound,
-    "NotFoundError": NotFound,
     "NoSuchBucket": BucketNotFound,
+    "InvalidBucketName": BucketNotFound,
     "PermanentRedirect": BucketNotFound,
+    "AuthorizationHeaderMalformed": BucketNotFound,
+    "IllegalLocationConstraintException": BucketNotFound,
     "AccessDenied": AccessDenied,
+    "AccessDeniedException": AccessDenied,
     "AllAccessDisabled": AccessDenied,
+    "AccountProblem": AccessDenied,
     "Forbidden": AccessDenied,
-    "PermissionDeniedError": AccessDenied,
     "ExpiredToken": CredentialsExpired,
     "ExpiredTokenException": CredentialsExpired,
-    "TokenRefreshRequired": CredentialsExpired,
     "RequestExpired": CredentialsExpired,
     "RequestTimeTooSkewed": CredentialsExpired,
-    "UnauthorizedSSOTokenError": CredentialsExpired,
-    "SSOTokenLoadError": CredentialsExpired,
-    "TokenRetrievalError": CredentialsExpired,
+    "TokenRefreshRequired": CredentialsExpired,
     "InvalidAccessKeyId": NoCredentials,
+    "InvalidClientTokenId": NoCredentials,
     "InvalidToken": NoCredentials,
     "SignatureDoesNotMatch": NoCredentials,
-    "NoCredentialsError": NoCredentials,
-    "PartialCredentialsError": NoCredentials,
-    "CredentialRetrievalError": NoCredentials,
-    "ProfileNotFound": NoCredentials,
-    "ConfigParseError": NoCredentials,
-    "UnauthenticatedError": NoCredentials,
+    "Unauthorized": NoCredentials,
+    "UnrecognizedClientException": NoCredentials,
+    "Conflict": Conflicted,
     "ConditionalRequestConflict": Conflicted,
     "OperationAborted": Conflicted,
     "PreconditionFailed": PreconditionFailed,
-    "PreconditionError": PreconditionFailed,
-    "AlreadyExistsError": PreconditionFailed,
-    "InvalidRange": RangeNotSatisfiable,
     "EntityTooLarge": TooLarge,
     "KeyTooLongError": TooLarge,
     "MetadataTooLarge": TooLarge,
+    "InvalidRange": RangeNotSatisfiable,
+    # Of HTTP status 403, and nothing that a role could allow.
+    "InvalidObjectState": StorageFailed,
+    "QuotaExceeded": StorageFailed,
     "SlowDown": Throttled,
-    "TooManyRequests": Throttled,
-    "TooManyRequestsException": Throttled,
     "Throttling": Throttled,
     "ThrottlingException": Throttled,
     "RequestLimitExceeded": Throttled,
+    "TooManyRequests": Throttled,
+    "TooManyRequestsException": Throttled,
     "InternalError": Unreachable,
-    "ServiceUnavailable": Unreachable,
     "RequestTimeout": Unreachable,
-    "HTTPClientError": Unreachable,
-    "EndpointConnectionError": Unreachable,
-    "ConnectionError": Unreachable,
-    "IncompleteReadError": Unreachable,
-    "ResponseStreamingError": Unreachable,
-    "TimeoutError": Unreachable,
-}
-_BY_STATUS: dict[int, type[StorageError]] = {
-    401: NoCredentials,
-    403: AccessDenied,
-    404: NotFound,
-    408: Unreachable,
-    409: Conflicted,
-    412: PreconditionFailed,
-    413: TooLarge,
-    416: RangeNotSatisfiable,
-    429: Throttled,
+    "ServiceUnavailable": Unreachable,
+    "TemporaryRedirect": Unreachable,
+    "NotImplemented": StorageFailed,
+    "NoNetwork": Unreachable,
+    "Timeout": Unreachable,
+    "ConnectionLost": Unreachable,
+    "UntrustedCertificate": Unreachable,
+    "NoCredentials": NoCredentials,
+    "SignInExpired": CredentialsExpired,
+    "BadConfiguration": NotConfigured,
+    "BadParameter": InvalidRequest,
 }
 
-_WORDS: dict[type[StorageError], str] = {
+# Answers that have a status and no code: those to HEAD, and those of what stands between us and S3.
+CODE_OF_STATUS = {
+    301: "PermanentRedirect",
+    307: "TemporaryRedirect",
+    401: "Unauthorized",
+    403: "Forbidden",
+    408: "RequestTimeout",
+    409: "Conflict",
+    412: "PreconditionFailed",
+    413: "EntityTooLarge",
+    416: "InvalidRange",
+    429: "TooManyRequests",
+    500: "InternalError",
+    501: "NotImplemented",
+    503: "ServiceUnavailable",
+}
+
+_WORDS: dict[type[WherobotsError], str] = {
     NotFound: "{what} does not exist",
-    BucketNotFound: "The bucket {what} lies in does not exist, or lies in another region",
+    BucketNotFound: "The bucket of {what} does not exist, or lies in another region",
     CredentialsExpired: "The AWS credentials have expired (or the clock is wrong), so {verb} {what} failed",
     NoCredentials: "There are no usable AWS credentials, so {verb} {what} failed",
     Conflicted: "Somebody else was changing {what} at the same moment",
@@ -315,6 +323,8 @@ _WORDS: dict[type[StorageError], str] = {
     Throttled: "S3 asked to slow down while {verb} {what}",
     Unreachable: "S3 did not answer while {verb} {what}",
     StorageFailed: "S3 failed while {verb} {what}",
+    NotConfigured: "The AWS configuration cannot be used",
+    InvalidRequest: "{verb} {what} was asked for in a way that S3 cannot take",
 }
 _VERBS = {
     "read": "reading",
@@ -330,62 +340,35 @@ _DENIED = {
     "delete": "Your role may not delete {what}",
     "copy": "Your role may not copy {what}",
 }
-_XML_CODE = re.compile(r"<Code>(\w+)</Code>")
-_HTTP_STATUS = re.compile(r"\b(?:status|HTTP status code)\D{0,12}(\d{3})\b", re.IGNORECASE)
+# Where S3's or botocore's own words say more than ours. Denials are not among them: S3 names the
+# role's ARN there.
+_DETAILED = (
+    StorageFailed,
+    Unreachable,
+    NoCredentials,
+    CredentialsExpired,
+    NotConfigured,
+    InvalidRequest,
+)
+_HINTS = {
+    "UntrustedCertificate": "Check AWS_CA_BUNDLE: the endpoint's certificate is not signed by anybody it names.",
+    "BadConfiguration": "Check AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_S3 and the AWS configuration files.",
+    "InvalidObjectState": "It is archived; restore it with the AWS CLI first.",
+}
 
 
-def s3_code(exc: BaseException) -> str:
-    """S3's own code for a failure (``"NoSuchKey"``, ``"SlowDown"``), or the name of the client's exception."""
-    response = getattr(exc, "response", None)
-    if isinstance(response, dict):
-        code = str(response.get("Error", {}).get("Code", ""))
-        if code and not code.isdigit():
-            return code
-    if found := _XML_CODE.search(str(exc)):
-        return found.group(1)
-    return _known_name(exc) or type(exc).__name__
+def from_code(
+    code: str, *, status: int = 0, detail: str = "", path: str | None = None, action: str = "read"
+) -> WherobotsError:
+    """The error of ours for a code of S3.
 
-
-def _known_name(exc: BaseException) -> str | None:
-    """The first name in the exception's ancestry that the table knows: EndpointConnectionError, …"""
-    for cls in type(exc).__mro__:
-        if cls.__name__ in _BY_CODE:
-            return cls.__name__
-    return None
-
-
-def _status(exc: BaseException) -> int | None:
-    response: Any = getattr(exc, "response", None)
-    if isinstance(response, dict):
-        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        code = str(response.get("Error", {}).get("Code", ""))
-        return int(status) if status else int(code) if code.isdigit() else None
-    if found := _HTTP_STATUS.search(str(exc)):
-        return int(found.group(1))
-    return None
-
-
-def _class_of(exc: BaseException) -> type[StorageError]:
-    if (cls := _BY_CODE.get(s3_code(exc))) is not None:
-        return cls
-    status = _status(exc)
-    if status is not None:
-        if status >= 500:
-            return Unreachable
-        return _BY_STATUS.get(status, StorageFailed)
-    # obstore's GenericError covers both refused connections and odd answers; without a status it never got one.
-    return Unreachable if type(exc).__name__ == "GenericError" else StorageFailed
-
-
-def from_s3(exc: BaseException, *, path: str | None = None, action: str = "read") -> WherobotsError:
-    """The error of ours that says what a botocore or obstore exception means.
-
-    ``action`` is what was attempted: ``read``, ``list``, ``write``, ``delete`` or ``copy``. An error that already is ours
-    comes back as it is. The original belongs into ``raise … from exc``.
+    A code that the table does not know is judged by the HTTP ``status``. ``action`` is what was
+    attempted: ``read``, ``list``, ``write``, ``delete`` or ``copy``. ``detail`` is added where S3's
+    words say more than ours.
     """
-    if isinstance(exc, WherobotsError):
-        return exc
-    cls = _class_of(exc)
+    cls = _BY_CODE.get(code) or _BY_CODE.get(CODE_OF_STATUS.get(status, ""))
+    if cls is None:
+        cls = Unreachable if status >= 500 else StorageFailed
     what = path or "the storage"
     words = (
         _DENIED.get(action, "Your role may not do this with {what}")
@@ -393,4 +376,7 @@ def from_s3(exc: BaseException, *, path: str | None = None, action: str = "read"
         else _WORDS[cls]
     )
     message = words.format(what=what, verb=_VERBS.get(action, action))
-    return cls(f"{message[0].upper()}{message[1:]} ({s3_code(exc)}).", path=path)
+    if not message.startswith(path or " "):
+        message = message[0].upper() + message[1:]
+    reason = f"{code}: {detail}" if detail and cls in _DETAILED else code
+    return cls(f"{message} ({reason}).", path=path, hint=_HINTS.get(code))

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..errors import StorageFailed
 from .client import S3
+from .keys import quoted
 
 PAGE = 1000
 """Most keys that S3 puts on a page."""
@@ -62,10 +64,16 @@ def page(
         params["StartAfter"] = start_after
     with s3.mapped("list", prefix):
         answer = s3.client.list_objects_v2(**params)
+    if "IsTruncated" not in answer:
+        # A portal or a proxy that answers any request with a page of its own would look like an empty bucket.
+        raise StorageFailed(
+            f"The endpoint's answer to a listing of s3://{s3.bucket}/{prefix} is not that of an S3 store.",
+            hint="Check AWS_ENDPOINT_URL_S3, and what stands between here and there.",
+        )
     return Page(
         tuple(each["Prefix"] for each in answer.get("CommonPrefixes", ())),
         tuple(
-            Object(each["Key"], each["Size"], each["LastModified"], etag(each["ETag"]))
+            Object(each["Key"], each["Size"], each["LastModified"], quoted(each.get("ETag", "")))
             for each in answer.get("Contents", ())
         ),
         answer.get("NextContinuationToken") if answer.get("IsTruncated") else None,
@@ -81,9 +89,3 @@ def walk(s3: S3, prefix: str, *, start_after: str | None = None) -> Iterator[Obj
     while here.token is not None:
         here = page(s3, prefix, delimiter="", token=here.token)
         yield from here.objects
-
-
-def etag(raw: str | None) -> str:
-    """An ETag as it stands in the header: some stores leave the quotes out in listings or answers."""
-    raw = raw or ""
-    return raw if raw.startswith(('"', 'W/"')) else f'"{raw}"'

@@ -19,8 +19,8 @@ from typing import Any, Protocol
 
 from ..errors import NotFound, StorageFailed, WherobotsError
 from .client import S3, Stop, check
-from .listing import etag as quoted
-from .objects import Condition, check_key, check_metadata, condition_params, etag_header
+from .crew import BUFFERS, Crew
+from .keys import Condition, check_key, check_metadata, condition_params, quoted, strict_etag
 
 log = logging.getLogger(__name__)
 
@@ -30,61 +30,7 @@ PART = 16 * MIB
 MAX_PARTS = 10_000
 MIN_PART = 5 * MIB
 """S3's smallest part, but for the last one."""
-MEMORY = 128 * MIB
-"""Bytes of buffers in flight at most, in the whole process."""
-COPY_PART = 256 * MIB
-"""Bytes of a part that S3 copies by itself: small enough to be done within the time for an answer.
-"""
-
-_POLL = 0.1  # seconds between two looks at a stop flag
-_LINGER = 1.0  # seconds for threads to end after they were told to
 _ABORT_SECONDS = 3.0
-_CONTENT_HEADERS = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-)
-
-
-class Budget:
-    """A number of bytes that threads share."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._free = size
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def hold(self, size: int, stop: Stop | None = None) -> Iterator[None]:
-        """Wait until ``size`` bytes are free and hold them. Raises Cancelled when ``stop`` is set
-        meanwhile.
-        """
-        self.take(size, stop)
-        try:
-            yield
-        finally:
-            self.give(size)
-
-    def take(self, size: int, stop: Stop | None = None) -> None:
-        """As `hold`, for a buffer that another thread gives back."""
-        size = min(size, self.size)
-        with self._changed:
-            while self._free < size:
-                check(stop)
-                self._changed.wait(0.1)
-            self._free -= size
-
-    def give(self, size: int) -> None:
-        """Give back what `take` took."""
-        with self._changed:
-            self._free += min(size, self.size)
-            self._changed.notify_all()
-
-
-BUFFERS = Budget(MEMORY)
-"""The budget of this process; whoever else holds file contents for S3 takes from it too."""
 
 
 def default_part_size(size: int) -> int:
@@ -160,7 +106,6 @@ class Readable(Protocol):
 
 
 # -- the single requests
-# ---------------------------------------------------------------------------------------------
 
 
 def create(
@@ -203,7 +148,7 @@ def put_part(
     except _Stopped:
         check(stop)
         raise
-    return Part(number, quoted(answer["ETag"]), len(body), _checksums(answer))
+    return Part(number, strict_etag(answer.get("ETag")), len(body), checksums(answer))
 
 
 def complete(
@@ -227,7 +172,7 @@ def complete(
             MultipartUpload={"Parts": listed},
             **condition_params(s3, condition),
         )
-    return quoted(answer["ETag"])
+    return strict_etag(answer.get("ETag"))
 
 
 def abort(s3: S3, key: str, upload_id: str) -> None:
@@ -249,7 +194,7 @@ def list_parts(s3: S3, key: str, upload_id: str) -> tuple[Part, ...]:
                 Bucket=s3.bucket, Key=key, UploadId=upload_id, PartNumberMarker=marker
             )
         parts += (
-            Part(each["PartNumber"], quoted(each["ETag"]), each["Size"], _checksums(each))
+            Part(each["PartNumber"], quoted(each["ETag"]), each["Size"], checksums(each))
             for each in answer.get("Parts", ())
         )
         if not answer.get("IsTruncated"):
@@ -273,7 +218,8 @@ def list_uploads(s3: S3, prefix: str) -> Iterator[Pending]:
         }
 
 
-def _checksums(answer: Mapping[str, Any]) -> dict[str, str]:
+def checksums(answer: Mapping[str, Any]) -> dict[str, str]:
+    """S3's checksums in an answer about a part."""
     return {
         name: value
         for name, value in answer.items()
@@ -281,8 +227,7 @@ def _checksums(answer: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-# -- whole files -----------------------------------------------------------------------------------
-# ------------------
+# -- whole files
 
 
 def put_file(
@@ -312,7 +257,7 @@ def put_file(
     """
     step = part_size or default_part_size(size)
 
-    def jobs(crew: _Crew) -> Iterator[Callable[[Stop], Part]]:
+    def jobs(crew: Crew[Part]) -> Iterator[Callable[[Stop], Part]]:
         left = size
         for number in range(1, max(1, -(-size // step)) + 1):
             wanted = min(step, left)
@@ -331,7 +276,7 @@ def put_file(
 
     check(stop)
     upload_id = create(s3, key, metadata=metadata, content_type=content_type)
-    with _aborting(s3, key, upload_id, stop) as crew:
+    with aborting(s3, key, upload_id, stop) as crew:
         if on_created:
             on_created(upload_id)
         parts = crew.run(jobs(crew), concurrency, on_bytes)
@@ -339,69 +284,6 @@ def put_file(
             before_complete()
         check(stop)
         return complete(s3, key, upload_id, parts, condition=condition)
-
-
-def copy_parts(
-    s3: S3,
-    source_key: str,
-    key: str,
-    *,
-    source_etag: str | None,
-    condition: Condition | None,
-    metadata: Mapping[str, str] | None,
-    part_size: int = COPY_PART,
-    concurrency: int = 8,
-    stop: Stop | None = None,
-    on_bytes: Callable[[int], None] | None = None,
-) -> tuple[str, int]:
-    """Copy an object of any size by UploadPartCopy and give the ETag and the bytes; `objects.copy`
-    calls it for the large ones.
-
-    What a CopyObject would keep is read from the source and set anew: metadata and content headers
-    (tags are not copied). All parts are of one version: ``source_etag``, or the one that is there
-    now.
-    """
-    with s3.mapped("copy", source_key):
-        pinned = {"IfMatch": etag_header(s3, source_etag)} if source_etag else {}
-        source = s3.client.head_object(Bucket=s3.bucket, Key=source_key, **pinned)
-    size = source["ContentLength"]
-    version = etag_header(s3, quoted(source["ETag"]))
-    step = max(min(part_size, size), -(-size // MAX_PARTS))
-    kept = {name: source[name] for name in _CONTENT_HEADERS if source.get(name)}
-    with s3.mapped("write", key):
-        answer = s3.client.create_multipart_upload(
-            Bucket=s3.bucket,
-            Key=key,
-            Metadata=dict(source["Metadata"] if metadata is None else metadata),
-            **kept,
-        )
-    upload_id = str(answer["UploadId"])
-
-    def copier(number: int, start: int, end: int) -> Callable[[Stop], Part]:
-        def send(_: Stop) -> Part:
-            with s3.mapped("copy", source_key):
-                answer = s3.client.upload_part_copy(
-                    Bucket=s3.bucket,
-                    Key=key,
-                    UploadId=upload_id,
-                    PartNumber=number,
-                    CopySource={"Bucket": s3.bucket, "Key": source_key},
-                    CopySourceIfMatch=version,
-                    CopySourceRange=f"bytes={start}-{end - 1}",
-                )
-            result = answer["CopyPartResult"]
-            return Part(number, quoted(result["ETag"]), end - start, _checksums(result))
-
-        return send
-
-    starts = range(0, size, step)
-    jobs = (
-        copier(number, start, min(start + step, size)) for number, start in enumerate(starts, 1)
-    )
-    with _aborting(s3, key, upload_id, stop) as crew:
-        parts = crew.run(jobs, concurrency, on_bytes)
-        check(stop)
-        return complete(s3, key, upload_id, parts, condition=condition), size
 
 
 def _sender(s3: S3, key: str, upload_id: str, number: int, body: bytes) -> Callable[[Stop], Part]:
@@ -424,91 +306,15 @@ def _read_exactly(fileobj: Readable, size: int) -> bytes:
     return body
 
 
-class _Crew:
-    """Some threads that send the parts of one upload; the first failure stops them all.
-
-    The threads are daemons and are not waited for without limit: a request that hangs must hold up
-    neither a cancel nor the end of the process.
-    """
-
-    def __init__(self, stop: Stop | None) -> None:
-        self._stop = stop
-        self._reading = threading.Lock()
-        self._arriving = threading.Lock()
-        self._changed = threading.Condition()
-        self._running = 0
-        self._halt = False
-        self._error: Exception | None = None
-        self._parts: list[Part] = []
-
-    def is_set(self) -> bool:
-        """Whether the threads have to stop: the caller says so, or one of them has failed."""
-        return self._halt or (self._stop is not None and self._stop.is_set())
-
-    def run(
-        self,
-        jobs: Iterator[Callable[[Stop], Part]],
-        concurrency: int,
-        on_bytes: Callable[[int], None] | None,
-    ) -> list[Part]:
-        """Send all parts. Raises the first failure, or Cancelled."""
-        self._running = concurrency
-        for _ in range(concurrency):
-            threading.Thread(
-                target=self._work, args=(jobs, on_bytes), name="wherobots-part", daemon=True
-            ).start()
-        with self._changed:
-            while self._running and not self.is_set():
-                self._changed.wait(_POLL)
-            self._halt = True
-            self._changed.wait_for(lambda: not self._running, timeout=_LINGER)
-        if self._error is not None:
-            raise self._error
-        check(self._stop)
-        return self._parts
-
-    def _work(
-        self, jobs: Iterator[Callable[[Stop], Part]], on_bytes: Callable[[int], None] | None
-    ) -> None:
-        try:
-            while not self.is_set():
-                with self._reading:
-                    job = next(jobs, None)
-                if job is None:
-                    return
-                part = job(self)
-                with self._arriving:
-                    self._parts.append(part)
-                    if on_bytes:
-                        on_bytes(part.size)
-        except Exception as exc:  # noqa: BLE001 - a thread's rim: `run` raises it in the caller's thread
-            with self._changed:
-                self._error = self._error or exc
-                self._halt = True
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
-
-    def lingering(self) -> bool:
-        """Whether a thread still waits for an answer."""
-        return self._running > 0
-
-    def join(self) -> None:
-        """Wait for the last thread."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._running)
-
-
 @contextmanager
-def _aborting(s3: S3, key: str, upload_id: str, stop: Stop | None) -> Iterator[_Crew]:
+def aborting(s3: S3, key: str, upload_id: str, stop: Stop | None) -> Iterator[Crew[Part]]:
     """Abort the upload if anything inside raises."""
-    crew = _Crew(stop)
+    crew = Crew[Part](stop)
     try:
         yield crew
     except BaseException:
         _abort_surely(s3, key, upload_id)
-        if crew.lingering():
+        if crew.lingers():
             # A part that arrives after the abort would stay, and cost, for ever: abort again behind
             # the last one.
             threading.Thread(
@@ -517,7 +323,7 @@ def _aborting(s3: S3, key: str, upload_id: str, stop: Stop | None) -> Iterator[_
         raise
 
 
-def _abort_behind(crew: _Crew, s3: S3, key: str, upload_id: str) -> None:
+def _abort_behind(crew: Crew[Part], s3: S3, key: str, upload_id: str) -> None:
     crew.join()
     _abort_surely(s3, key, upload_id)
 

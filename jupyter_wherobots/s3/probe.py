@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from ..errors import Conflicted, NotFound, PreconditionFailed, StorageFailed
 from . import multipart
 from .client import S3, EtagForm
-from .objects import Condition, absent, copy, delete, head, matches, put
+from .keys import Condition, absent, matches
+from .objects import copy, delete, head, put
 
 _TRIES = 5  # of a request answered with 409, which says nothing about its condition
 _PAUSE = 0.1
@@ -81,8 +82,7 @@ class _Trial:
         self._uploads: list[tuple[str, str]] = []
         self._bodies = 0
 
-    # -- the verdicts ------------------------------------------------------------------------------
-    # -------------------
+    # -- the verdicts
 
     def put_if_none_match(self) -> bool:
         self._put(self.key)  # a role that may not write is found out by an ordinary PUT
@@ -150,8 +150,7 @@ class _Trial:
             self.notes.append(f"The store ignores {what}.")
         return accepted and refused
 
-    # -- the requests ------------------------------------------------------------------------------
-    # -------------------
+    # -- the requests
 
     def _accepts(self, request: Callable[[], object]) -> bool:
         for left in reversed(range(_TRIES)):

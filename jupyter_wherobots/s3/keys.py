@@ -1,0 +1,99 @@
+"""What may be said in a request: keys, conditions, metadata. Pure, but for the ETag's form, which is the store's.
+
+Two clients share the work: obstore carries bytes and refuses or changes some keys that S3 allows; boto3 takes
+them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import InvalidPath, InvalidRequest, StorageFailed
+from .client import S3, EtagForm
+
+_MAX_KEY_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What has to be true of a key for a request to be done; S3 itself decides. Made by `absent`
+    and `matches`.
+    """
+
+    etag: str | None
+
+
+def absent() -> Condition:
+    """Only if there is no object at the key (``If-None-Match: *``)."""
+    return Condition(None)
+
+
+def matches(etag: str) -> Condition:
+    """Only if the object at the key is this version (``If-Match``)."""
+    return Condition(etag)
+
+
+_ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)(?:\.{0,2})(?:/|$)")
+
+
+def is_plain(key: str) -> bool:
+    """Whether obstore sends this key as it is: no control characters, no empty, ``.`` or ``..``
+    segments, no slash at either end.
+    """
+    return _ODD_KEY.search(key) is None
+
+
+def check_key(key: str) -> None:
+    """Raise InvalidPath for what is no key: empty, over 1,024 bytes of UTF-8, or not unicode."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as exc:
+        raise InvalidPath(f"{key!r} is not valid unicode.") from exc
+    if not 0 < size <= _MAX_KEY_BYTES:
+        raise InvalidPath(f"S3 takes keys of 1 to {_MAX_KEY_BYTES} bytes; this one has {size}.")
+
+
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """Raise InvalidRequest for metadata that HTTP headers do not carry unchanged: not printable
+    ASCII, or with outer spaces.
+    """
+    for name, value in metadata.items():
+        if not re.fullmatch(r"[a-z0-9._-]+", name):
+            raise InvalidRequest(
+                f"{name!r} is no name for metadata: lower-case ASCII letters, digits, '-', '.' and '_'."
+            )
+        if not re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?|", value):
+            raise InvalidRequest(
+                f"The value of the metadata {name!r} is not printable ASCII without outer spaces."
+            )
+
+
+def etag_header(s3: S3, etag: str) -> str:
+    """The ETag in the form that this store wants in If-Match."""
+    return etag.strip('"') if s3.etag_form is EtagForm.UNQUOTED else etag
+
+
+def strict_etag(raw: str | None) -> str:
+    """The ETag of an answer, as S3 sends it: in quotes. Raises StorageFailed where there is none: that is no store."""
+    if not raw:
+        raise StorageFailed(
+            "The endpoint's answer has no ETag, so it is not that of an S3 store.",
+            hint="Check AWS_ENDPOINT_URL_S3, and what stands between here and there.",
+        )
+    return quoted(raw)
+
+
+def quoted(raw: str) -> str:
+    """An ETag as it stands in the header: some stores leave the quotes out in listings."""
+    return raw if raw.startswith(('"', 'W/"')) else f'"{raw}"'
+
+
+def condition_params(s3: S3, condition: Condition | None) -> dict[str, str]:
+    """The condition as botocore's parameters."""
+    if condition is None:
+        return {}
+    if condition.etag is None:
+        return {"IfNoneMatch": "*"}
+    return {"IfMatch": etag_header(s3, condition.etag)}
