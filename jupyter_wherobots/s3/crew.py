@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 from .client import Stop, check
@@ -40,6 +41,15 @@ class Budget:
         with self._changed:
             self._free += min(size, self.size)
             self._changed.notify_all()
+
+    @contextmanager
+    def hold(self, size: int, stop: Stop | None = None) -> Iterator[None]:
+        """`take` and `give` around a block."""
+        self.take(size, stop)
+        try:
+            yield
+        finally:
+            self.give(size)
 
     @property
     def free(self) -> int:

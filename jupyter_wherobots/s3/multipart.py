@@ -19,8 +19,16 @@ from typing import Any, Protocol
 
 from ..errors import NotFound, StorageFailed, WherobotsError
 from .client import S3, Stop, check
-from .crew import BUFFERS, Crew
-from .keys import Condition, check_key, check_metadata, condition_params, quoted, strict_etag
+from .crew import BUFFERS as BUFFERS
+from .crew import Crew
+from .keys import (
+    Condition,
+    check_key,
+    check_metadata,
+    condition_params,
+    quoted,
+    strict_etag,
+)
 
 log = logging.getLogger(__name__)
 
