@@ -19,8 +19,7 @@ from typing import Any, Protocol
 
 from ..errors import NotFound, StorageFailed, WherobotsError
 from .client import S3, Stop, check
-from .crew import BUFFERS as BUFFERS
-from .crew import Crew
+from .crew import BUFFERS, Crew
 from .keys import (
     Condition,
     check_key,
@@ -29,6 +28,27 @@ from .keys import (
     quoted,
     strict_etag,
 )
+
+__all__ = [
+    "BUFFERS",
+    "MAX_PARTS",
+    "MIB",
+    "MIN_PART",
+    "PART",
+    "Part",
+    "Pending",
+    "Readable",
+    "abort",
+    "aborting",
+    "checksums",
+    "complete",
+    "create",
+    "default_part_size",
+    "list_parts",
+    "list_uploads",
+    "put_file",
+    "put_part",
+]
 
 log = logging.getLogger(__name__)
 
