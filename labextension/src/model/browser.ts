@@ -1,0 +1,319 @@
+/**
+ * What the panel shows: where we are, the rows in their order, the selection. No DOM in here.
+ */
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+import type { ApiError, IEntry } from '../api';
+import { FolderModel } from './folder';
+import type { IPages } from './folder';
+import { BY_NAME, sorted } from './order';
+import type { ISort, SortKey } from './order';
+import { keyOf, parentOf } from './paths';
+import { Selection } from './selection';
+
+/** Folders kept after they were left, so that going back shows them at once. */
+const KEPT = 16;
+
+/** A listing older than this is read again when the panel comes back into sight. */
+const STALE_MS = 10_000;
+
+/** A name that is being typed into the list: of a folder to be, or of an entry that is renamed. */
+export interface INaming {
+  /** The entry's path, or null for a new folder. */
+  path: string | null;
+  name: string;
+}
+
+export class BrowserModel {
+  constructor(private readonly source: IPages) {
+    this._folder = this._enter('/');
+  }
+
+  /** Emitted when anything that the list draws has changed. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Emitted with the new path after going to another folder. */
+  get moved(): ISignal<this, string> {
+    return this._moved;
+  }
+
+  get path(): string {
+    return this._folder.path;
+  }
+
+  get folder(): FolderModel {
+    return this._folder;
+  }
+
+  /** The entries in the order in which they are shown. */
+  get rows(): readonly IEntry[] {
+    return this._rows;
+  }
+
+  get sort(): ISort {
+    return this._sort;
+  }
+
+  /** Whether the rest of a long folder is being read because sorting or filtering needs all of it. */
+  get gathering(): boolean {
+    return this._gathering && !this._folder.complete;
+  }
+
+  get filter(): string {
+    return this._filter;
+  }
+
+  /** Whether the box to filter by name is open. */
+  get filtering(): boolean {
+    return this._filtering;
+  }
+
+  get naming(): INaming | null {
+    return this._naming;
+  }
+
+  /** Why the folder cannot be shown, or null. */
+  get error(): ApiError | null {
+    return this._folder.entries.length === 0 ? this._folder.error : null;
+  }
+
+  /** The selected entries, top to bottom. */
+  get selectedEntries(): IEntry[] {
+    return this.selection.size === 0
+      ? []
+      : this._rows.filter(entry => this.selection.has(keyOf(entry)));
+  }
+
+  /** Whether the panel can be seen. Hidden, it asks for nothing; back in sight, it reads what may have changed. */
+  get visible(): boolean {
+    return this._visible;
+  }
+  set visible(value: boolean) {
+    if (value === this._visible) {
+      return;
+    }
+    this._visible = value;
+    if (value) {
+      this.catchUp();
+    }
+  }
+
+  /** Read the folder if it was never read, or not lately. */
+  catchUp(): void {
+    if (!this._visible) {
+      return;
+    }
+    if (this._folder.readAt === 0 && !this._folder.error) {
+      void this._folder.more();
+    } else if (this._stale || Date.now() - this._folder.readAt > STALE_MS) {
+      this._stale = false;
+      void this.refresh();
+    }
+  }
+
+  /** Show a folder. `select` is the path of the row to begin on. */
+  go(path: string, select: string | null = null): void {
+    if (path !== this.path) {
+      this._folder.changed.disconnect(this._arrange);
+      this._folder = this._enter(path);
+      this._naming = null;
+      this._filter = '';
+      this._filtering = false;
+      this._sort = BY_NAME;
+      this._gathering = false;
+      this._rows = [];
+      this._keys = [];
+      this._lastRowInSight = 0;
+    }
+    this.selection.reset(select);
+    this._moved.emit(path);
+    this._arrange();
+    if (this._folder.readAt > 0 || this._folder.error) {
+      void this.refresh();
+    } else if (this._visible) {
+      void this._folder.more();
+    }
+  }
+
+  /** Go to the parent and stand on the folder we come from. */
+  up(): void {
+    if (this.path !== '/') {
+      this.go(parentOf(this.path), this.path);
+    }
+  }
+
+  /** Read the folder again, without losing the place. */
+  async refresh(): Promise<void> {
+    await this._folder.refresh(this._lastRowInSight);
+  }
+
+  /** Tell which rows are in sight, so that the next page is here before it is needed. */
+  inSight(last: number): void {
+    this._lastRowInSight = last;
+    const { folder } = this;
+    const ahead = this._rows.length - last;
+    if (
+      this._visible &&
+      !folder.complete &&
+      !folder.busy &&
+      !folder.error &&
+      folder.readAt > 0 &&
+      ahead < 1000
+    ) {
+      void folder.more();
+    }
+  }
+
+  /** Sort by this column; a second time turns the order round. */
+  sortBy(key: SortKey): void {
+    const { _sort: sort } = this;
+    // Sizes and dates are asked for to see the largest and the newest.
+    const first = key !== 'name';
+    this._sort = {
+      key,
+      descending: sort.key === key ? !sort.descending : first
+    };
+    this._arrange();
+  }
+
+  /** Open the box to filter by name, or close it and show everything. */
+  openFilter(open: boolean): void {
+    this._filtering = open;
+    this.setFilter('');
+  }
+
+  setFilter(text: string): void {
+    this._filter = text;
+    this._arrange();
+  }
+
+  /** Stop reading the rest of a long folder; back to the order of the storage. */
+  stopGathering(): void {
+    this._sort = BY_NAME;
+    this._filter = '';
+    this._arrange();
+  }
+
+  /** Begin to type a name: of a new folder, or of this entry. */
+  beginNaming(entry: IEntry | null): void {
+    this._naming = { path: entry?.path ?? null, name: entry?.name ?? '' };
+    this._changed.emit();
+  }
+
+  endNaming(): void {
+    this._naming = null;
+    this._changed.emit();
+  }
+
+  /** Forget a kept listing whose content is known to have changed; the one shown is read again. */
+  invalidate(path: string): void {
+    if (path !== this.path) {
+      this._kept.get(path)?.dispose();
+      this._kept.delete(path);
+    } else if (this._visible) {
+      void this.refresh();
+    } else {
+      this._stale = true;
+    }
+  }
+
+  /** Something now exists: show it, whether here or somewhere below here. */
+  appeared(entry: IEntry): void {
+    const parent = parentOf(entry.path);
+    if (parent === this.path) {
+      this._folder.put(entry);
+      return;
+    }
+    this.invalidate(parent);
+    // The first file of a folder makes the folder, as far as S3 is concerned.
+    for (let folder = parent; folder !== '/'; folder = parentOf(folder)) {
+      const above = parentOf(folder);
+      const known = (above === this.path ? this._folder : this._kept.get(above))
+        ?.entries;
+      if (known && !known.some(each => each.path === folder)) {
+        this.invalidate(above);
+      }
+    }
+  }
+
+  dispose(): void {
+    this._folder.dispose();
+    this._kept.forEach(folder => folder.dispose());
+    Signal.clearData(this);
+  }
+
+  readonly selection = new Selection(() => this._keys);
+
+  private _enter(path: string): FolderModel {
+    const folder = this._kept.get(path) ?? new FolderModel(this.source, path);
+    this._kept.delete(path);
+    this._kept.set(path, folder);
+    for (const [oldest, old] of this._kept) {
+      if (this._kept.size <= KEPT) {
+        break;
+      }
+      old.dispose();
+      this._kept.delete(oldest);
+    }
+    folder.changed.connect(this._arrange);
+    return folder;
+  }
+
+  /** Work out the rows from the entries, the filter and the order. */
+  private readonly _arrange = (): void => {
+    const turn = ++this._turn;
+    const folder = this._folder;
+    const sort = this._sort;
+    const plain = sort.key === 'name' && !sort.descending;
+    const filter = this._filter.trim().toLowerCase();
+    const found = filter
+      ? folder.entries.filter(entry =>
+          entry.name.toLowerCase().includes(filter)
+        )
+      : folder.entries;
+
+    this._gathering = !plain || filter !== '';
+    if (this._gathering && !folder.complete && !folder.error) {
+      void folder.all(() => folder !== this._folder || !this._gathering);
+    }
+    // Until all of it is here, and for a long folder nobody asked to sort, the order is the storage's: rows that
+    // moved while one looks at them would be worse.
+    const given = folder.pages > 1 || folder.facts?.order === 'layout';
+    if (!folder.complete || (plain && given)) {
+      this._show(found);
+      return;
+    }
+    void sorted(found, sort, () => turn !== this._turn).then(rows => {
+      if (rows !== null && turn === this._turn) {
+        this._show(rows);
+      }
+    });
+    this._changed.emit();
+  };
+
+  private _show(rows: readonly IEntry[]): void {
+    if (rows !== this._rows) {
+      this._rows = rows;
+      this._keys = rows.map(keyOf);
+    }
+    this._changed.emit();
+  }
+
+  private _folder: FolderModel;
+  private _rows: readonly IEntry[] = [];
+  private _keys: readonly string[] = [];
+  private _sort: ISort = BY_NAME;
+  private _filter = '';
+  private _filtering = false;
+  private _gathering = false;
+  private _naming: INaming | null = null;
+  private _visible = false;
+  private _stale = false;
+  private _lastRowInSight = 0;
+  private _turn = 0;
+  private readonly _kept = new Map<string, FolderModel>();
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _moved = new Signal<this, string>(this);
+}

@@ -1,0 +1,263 @@
+/**
+ * The transfers: what is on its way, what waits for an answer, what has arrived.
+ */
+import {
+  clearIcon,
+  closeIcon,
+  caretDownIcon,
+  caretUpIcon,
+  fileUploadIcon
+} from '@jupyterlab/ui-components';
+import * as React from 'react';
+import type { Answer, Transfer } from '../model/transfers';
+import { parentOf } from '../model/paths';
+import { usePanel, useSignal } from './context';
+import { formatBytes, formatDuration } from './format';
+import { pauseIcon, resumeIcon, retryIcon } from './icons';
+import { IconButton } from './toolbar';
+
+/** More than anybody reads; the rest is counted. */
+const SHOWN = 100;
+
+const ORDER = ['asking', 'failed', 'interrupted', 'running', 'paused'];
+
+function rank(item: Transfer): number {
+  const at = ORDER.indexOf(item.state);
+  return at === -1 ? (item.state === 'waiting' ? ORDER.length : 99) : at;
+}
+
+export function Drawer(): JSX.Element | null {
+  const { transfers, trans } = usePanel();
+  useSignal(transfers.changed);
+  const [open, setOpen] = React.useState(true);
+  const { items } = transfers;
+  if (items.length === 0) {
+    return null;
+  }
+  const going = transfers.open;
+  const total = going.reduce((sum, item) => sum + item.size, 0);
+  const sent = going.reduce((sum, item) => sum + item.sent, 0);
+  const asking = going.filter(item => item.state === 'asking').length;
+  const failed = going.filter(item => item.state === 'failed').length;
+  let title = trans.__('Uploads finished');
+  if (asking > 0) {
+    title = trans.__('An upload needs your answer');
+  } else if (transfers.busy) {
+    const percent = total === 0 ? 0 : Math.floor((100 * sent) / total);
+    title =
+      going.length === 1
+        ? trans.__('Uploading 1 file, %1 %', percent)
+        : trans.__('Uploading %1 files, %2 %', going.length, percent);
+  } else if (failed > 0) {
+    title =
+      failed === 1
+        ? trans.__('1 upload failed')
+        : trans.__('%1 uploads failed', failed);
+  } else if (going.length > 0) {
+    title =
+      going.length === 1
+        ? trans.__('1 upload is not finished')
+        : trans.__('%1 uploads are not finished', going.length);
+  }
+  const listed = [...items].sort((a, b) => rank(a) - rank(b)).slice(0, SHOWN);
+  return (
+    <section className="jp-Wherobots-drawer" aria-label={trans.__('Transfers')}>
+      <header>
+        <button
+          type="button"
+          className="jp-Wherobots-drawerTitle"
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
+          {open ? (
+            <caretDownIcon.react tag="span" />
+          ) : (
+            <caretUpIcon.react tag="span" />
+          )}
+          <span>{title}</span>
+        </button>
+        <IconButton
+          icon={clearIcon}
+          label={trans.__('Remove finished transfers')}
+          disabled={!items.some(item => item.finished)}
+          onClick={() => transfers.clear()}
+        />
+      </header>
+      {transfers.busy && <Bar value={sent} max={total} />}
+      {open && (
+        <ul>
+          {listed.map(item => (
+            <Item
+              key={item.id}
+              item={item}
+              several={asking > 1 || transfers.busy}
+            />
+          ))}
+          {items.length > SHOWN && (
+            <li className="jp-Wherobots-more">
+              {trans.__('and %1 more', items.length - SHOWN)}
+            </li>
+          )}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Bar(props: { value: number; max: number }): JSX.Element {
+  return (
+    <progress
+      className="jp-Wherobots-bar"
+      aria-label={usePanel().trans.__('Progress')}
+      value={props.max ? props.value : 0}
+      max={props.max || 1}
+    />
+  );
+}
+
+function Item(props: { item: Transfer; several: boolean }): JSX.Element {
+  const { transfers, actions, browser, trans } = usePanel();
+  const { item } = props;
+  const { state } = item;
+  const resumable = state === 'paused' || state === 'failed';
+  return (
+    <li className={`jp-Wherobots-transfer jp-mod-${state}`}>
+      <div className="jp-Wherobots-transferLine">
+        <button
+          type="button"
+          className="jp-Wherobots-transferName"
+          title={item.path}
+          onClick={() => browser.go(parentOf(item.path), item.path)}
+        >
+          {item.name}
+        </button>
+        {(state === 'running' || state === 'waiting') && (
+          <IconButton
+            icon={pauseIcon}
+            label={trans.__('Pause the upload of %1', item.name)}
+            title={trans.__('Pause')}
+            onClick={() => transfers.pause(item)}
+          />
+        )}
+        {resumable && (
+          <IconButton
+            icon={state === 'failed' ? retryIcon : resumeIcon}
+            label={
+              state === 'failed'
+                ? trans.__('Retry the upload of %1', item.name)
+                : trans.__('Resume the upload of %1', item.name)
+            }
+            title={state === 'failed' ? trans.__('Retry') : trans.__('Resume')}
+            onClick={() => transfers.resume(item)}
+          />
+        )}
+        {state === 'interrupted' && (
+          <IconButton
+            icon={fileUploadIcon}
+            label={trans.__('Choose %1 again to go on', item.name)}
+            onClick={() => actions.chooseAgain(item)}
+          />
+        )}
+        {!item.finished && (
+          <IconButton
+            icon={closeIcon}
+            label={trans.__('Cancel the upload of %1', item.name)}
+            title={trans.__('Cancel')}
+            onClick={() => transfers.cancel(item)}
+          />
+        )}
+      </div>
+      {(state === 'running' || state === 'paused') && (
+        <Bar value={item.sent} max={item.size} />
+      )}
+      <Facts item={item} />
+      {state === 'asking' && <Question item={item} several={props.several} />}
+    </li>
+  );
+}
+
+function Facts(props: { item: Transfer }): JSX.Element {
+  const { trans } = usePanel();
+  const { item } = props;
+  const size = formatBytes(item.size);
+  const { rate } = item;
+  const words = (): string => {
+    switch (item.state) {
+      case 'waiting':
+        return trans.__('%1, waiting', size);
+      case 'running':
+        return rate > 0 && item.sent < item.size
+          ? trans.__(
+              '%1 of %2, %3/s, %4 left',
+              formatBytes(item.sent),
+              size,
+              formatBytes(rate),
+              formatDuration((item.size - item.sent) / rate, trans)
+            )
+          : trans.__('%1 of %2', formatBytes(item.sent), size);
+      case 'paused':
+        return trans.__('%1 of %2, paused', formatBytes(item.sent), size);
+      case 'interrupted':
+        return trans.__(
+          '%1 of %2 arrived before the page was left. Choose the file again to go on.',
+          formatBytes(item.sent),
+          size
+        );
+      case 'asking':
+        return trans.__('%1 has a file of this name.', parentOf(item.path));
+      case 'done':
+        return item.entry && item.entry.name !== item.name
+          ? trans.__('%1, uploaded as %2', size, item.entry.name)
+          : trans.__('%1, uploaded', size);
+      case 'skipped':
+        return trans.__('Skipped: the file there stays as it is');
+      case 'cancelled':
+        return trans.__('Cancelled');
+      case 'failed':
+        return [item.error?.message, item.error?.hint].join(' ');
+    }
+  };
+  return (
+    <p
+      className="jp-Wherobots-facts"
+      role={item.state === 'failed' ? 'alert' : undefined}
+    >
+      {words()}
+    </p>
+  );
+}
+
+function Question(props: { item: Transfer; several: boolean }): JSX.Element {
+  const { transfers, trans } = usePanel();
+  const [all, setAll] = React.useState(false);
+  const answer = (label: string, value: Answer): JSX.Element => (
+    <button
+      type="button"
+      className="jp-Wherobots-action"
+      onClick={() => transfers.answer(props.item, value, all)}
+    >
+      {label}
+    </button>
+  );
+  return (
+    <div
+      className="jp-Wherobots-question"
+      role="group"
+      aria-label={trans.__('What to do with %1', props.item.name)}
+    >
+      {answer(trans.__('Skip'), 'skip')}
+      {answer(trans.__('Replace'), 'replace')}
+      {answer(trans.__('Keep both'), 'keep-both')}
+      {props.several && (
+        <label>
+          <input
+            type="checkbox"
+            checked={all}
+            onChange={event => setAll(event.target.checked)}
+          />
+          {trans.__('for all')}
+        </label>
+      )}
+    </div>
+  );
+}

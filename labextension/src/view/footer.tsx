@@ -1,0 +1,55 @@
+/**
+ * The line below the list: how much there is, what is selected, what was just done.
+ */
+import * as React from 'react';
+import { usePanel, useSignal } from './context';
+import { formatBytes } from './format';
+
+export function Footer(): JSX.Element {
+  const { browser, notice, trans } = usePanel();
+  useSignal(browser.changed);
+  useSignal(browser.selection.changed);
+  useSignal(notice.changed);
+  const { rows, folder, selection } = browser;
+  const more = folder.complete ? '' : '+';
+  const count = rows.length.toLocaleString('en');
+  let text = '';
+  if (browser.gathering) {
+    const read = folder.entries.length.toLocaleString('en');
+    text = trans.__('Reading the whole folder… %1 so far', read);
+  } else if (selection.size > 1) {
+    const entries = browser.selectedEntries;
+    const bytes = entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0);
+    text = trans.__(
+      '%1 of %2 selected, %3',
+      entries.length.toLocaleString('en'),
+      count + more,
+      formatBytes(bytes)
+    );
+  } else if (folder.readAt > 0 && rows.length > 0) {
+    text =
+      rows.length === 1 && !more
+        ? trans.__('1 item')
+        : trans.__('%1 items', count + more);
+  }
+  return (
+    <div className="jp-Wherobots-footer">
+      {notice.text === '' && <span className="jp-Wherobots-count">{text}</span>}
+      <span className="jp-Wherobots-notice" role="status">
+        <span>{notice.text}</span>{' '}
+        <span className="jp-Wherobots-subject" title={notice.subject}>
+          <bdi>{notice.subject}</bdi>
+        </span>
+      </span>
+      {browser.gathering && (
+        <button
+          type="button"
+          className="jp-Wherobots-link"
+          onClick={() => browser.stopGathering()}
+        >
+          {trans.__('Stop')}
+        </button>
+      )}
+    </div>
+  );
+}

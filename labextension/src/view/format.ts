@@ -1,0 +1,73 @@
+/**
+ * Numbers and dates as people read them. Pure but for the language of the page.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
+
+/** Bytes in units of 1024, as JupyterLab's file browser counts them: "12 KB", "1.4 GB". */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1023.5 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 9.95 ? 0 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+/** Seconds as "12 s", "3 min", "2 h". */
+export function formatDuration(
+  seconds: number,
+  trans: TranslationBundle
+): string {
+  if (seconds < 60) {
+    return trans.__('%1 s', Math.max(1, Math.round(seconds)));
+  }
+  return seconds < 5400
+    ? trans.__('%1 min', Math.round(seconds / 60))
+    : trans.__('%1 h', Math.round(seconds / 3600));
+}
+
+function language(): string | undefined {
+  return document.documentElement.lang || undefined;
+}
+
+function formatter(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${language() ?? ''} ${JSON.stringify(options)}`;
+  let made = formatters.get(key);
+  if (!made) {
+    try {
+      made = new Intl.DateTimeFormat(language(), options);
+    } catch {
+      made = new Intl.DateTimeFormat(undefined, options); // a page language that is no language tag
+    }
+    formatters.set(key, made);
+  }
+  return made;
+}
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+/** As short as it stays clear: the time today, the day this year, else month and year. */
+export function formatDate(iso: string, now = new Date()): string {
+  const date = new Date(iso);
+  if (date.toDateString() === now.toDateString()) {
+    return formatter({ hour: '2-digit', minute: '2-digit' }).format(date);
+  }
+  return date.getFullYear() === now.getFullYear()
+    ? formatter({ day: 'numeric', month: 'short' }).format(date)
+    : formatter({ year: 'numeric', month: 'short' }).format(date);
+}
+
+/** Day and time in full. */
+export function formatDateTime(iso: string): string {
+  return formatter({ dateStyle: 'medium', timeStyle: 'medium' }).format(
+    new Date(iso)
+  );
+}
+
+/** The time of day with seconds: "14:02:07". */
+export function formatTime(iso: string): string {
+  return new Date(iso).toLocaleTimeString('en-GB');
+}

@@ -1,0 +1,429 @@
+/**
+ * The rows: a grid of which only the part in sight is in the page, whatever the length of the folder.
+ *
+ * The grid itself holds the focus and says which row is active (`aria-activedescendant`), so that rows can come and go under
+ * the keyboard.
+ */
+import { lockIcon, copyIcon, checkIcon } from '@jupyterlab/ui-components';
+import * as React from 'react';
+import type { IEntry } from '../api';
+import type { SortKey } from '../model/order';
+import { keyOf } from '../model/paths';
+import { usePanel, useSignal } from './context';
+import { formatBytes, formatDate, formatDateTime } from './format';
+import { NameField } from './namefield';
+
+/** Rows drawn beyond the visible ones, on each side. */
+const OVERSCAN = 8;
+/** Milliseconds after which typing begins a new word. */
+const TYPING_MS = 700;
+
+/** Height of a row and of the part in sight, in pixels; followed as they change with theme and layout. */
+function useHeights(
+  scroller: React.RefObject<HTMLElement>,
+  probe: React.RefObject<HTMLElement>
+): { row: number; view: number } {
+  const [heights, setHeights] = React.useState({ row: 26, view: 400 });
+  React.useLayoutEffect(() => {
+    const measure = (): void => {
+      const row = probe.current?.offsetHeight ?? 0;
+      const view = scroller.current?.clientHeight ?? 0;
+      if (row > 0 && view > 0) {
+        setHeights(old =>
+          old.row === row && old.view === view ? old : { row, view }
+        );
+      }
+    };
+    const observer = new ResizeObserver(measure);
+    observer.observe(scroller.current!);
+    observer.observe(probe.current!);
+    measure();
+    return () => observer.disconnect();
+  }, [scroller, probe]);
+  return heights;
+}
+
+export function List(): JSX.Element {
+  const panel = usePanel();
+  const { browser, actions, trans } = panel;
+  const { selection } = browser;
+  useSignal(browser.changed);
+  useSignal(selection.changed);
+  useSignal(panel.notice.changed);
+  useSignal(panel.status.changed);
+  const scroller = React.useRef<HTMLDivElement>(null);
+  const probe = React.useRef<HTMLDivElement>(null);
+  const { row: rowHeight, view } = useHeights(scroller, probe);
+  const [first, setFirst] = React.useState(0);
+  const typed = React.useRef({ text: '', at: 0 });
+
+  const { rows, path } = browser;
+  const visible = Math.ceil(view / rowHeight);
+  const from = Math.max(0, Math.min(first, rows.length - 1) - OVERSCAN);
+  const to = Math.min(rows.length, first + visible + OVERSCAN);
+
+  React.useEffect(
+    () => browser.inSight(first + visible),
+    [browser, first, visible, rows]
+  );
+
+  // Another folder begins at its top; whatever row is active comes into sight, below the header.
+  React.useLayoutEffect(() => {
+    scroller.current!.scrollTop = 0;
+    setFirst(0);
+  }, [path]);
+  const active = selection.index;
+  React.useLayoutEffect(() => {
+    const element = scroller.current!;
+    if (active === -1) {
+      return;
+    }
+    const top = active * rowHeight;
+    const room = element.clientHeight - 2 * rowHeight;
+    if (top < element.scrollTop) {
+      element.scrollTop = top;
+    } else if (top > element.scrollTop + room) {
+      element.scrollTop = top - room;
+    }
+    setFirst(Math.floor(element.scrollTop / rowHeight));
+    // Only when the active row changes: scrolling away from it is allowed.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [selection.active, path, rowHeight]);
+
+  const entryAt = (event: React.SyntheticEvent): IEntry | null => {
+    const target = event.target as HTMLElement;
+    const index = target.closest<HTMLElement>('[data-index]')?.dataset['index'];
+    return index === undefined ? null : (rows[Number(index)] ?? null);
+  };
+  const onButton = (event: React.SyntheticEvent): boolean =>
+    (event.target as HTMLElement).closest('button, input') !== null;
+
+  const onClick = (event: React.MouseEvent): void => {
+    const entry = entryAt(event);
+    if (onButton(event)) {
+      return;
+    }
+    if (!entry) {
+      selection.clear();
+    } else if (event.shiftKey) {
+      selection.extend(keyOf(entry));
+    } else if (event.ctrlKey || event.metaKey) {
+      selection.toggle(keyOf(entry));
+    } else {
+      selection.only(keyOf(entry));
+    }
+  };
+  const onDoubleClick = (event: React.MouseEvent): void => {
+    const entry = entryAt(event);
+    if (entry && !onButton(event)) {
+      actions.open(entry);
+    }
+  };
+  // Before JupyterLab builds its menu: the menu is about what is under the pointer.
+  const onContextMenu = (event: React.MouseEvent): void => {
+    const entry = entryAt(event);
+    if (entry && !selection.has(keyOf(entry))) {
+      selection.only(keyOf(entry));
+    } else if (!entry) {
+      selection.clear();
+    }
+  };
+
+  const moveTo = (index: number, event: React.KeyboardEvent): void => {
+    const entry = rows[Math.max(0, Math.min(rows.length - 1, index))];
+    if (!entry) {
+      return;
+    }
+    if (event.shiftKey) {
+      selection.extend(keyOf(entry));
+    } else if (event.ctrlKey || event.metaKey) {
+      selection.focus(keyOf(entry));
+    } else {
+      selection.only(keyOf(entry));
+    }
+  };
+  const typeAhead = (key: string): void => {
+    const now = performance.now();
+    const fresh = now - typed.current.at > TYPING_MS;
+    const text = (fresh ? '' : typed.current.text) + key.toLowerCase();
+    typed.current = { text, at: now };
+    // The first letter moves on; more of them stay with what they match already.
+    const start = Math.max(0, active) + (text.length === 1 ? 1 : 0);
+    for (let i = 0; i < rows.length; i++) {
+      const entry = rows[(start + i) % rows.length]!;
+      if (entry.name.toLowerCase().startsWith(text)) {
+        selection.only(keyOf(entry));
+        return;
+      }
+    }
+  };
+  const onKeyDown = (event: React.KeyboardEvent): void => {
+    if (onButton(event)) {
+      return;
+    }
+    const word = typed.current;
+    if (event.key.length > 1 && event.key !== 'Shift') {
+      typed.current = { text: '', at: 0 }; // any other key ends the word
+    }
+    const page = Math.max(1, Math.floor(view / rowHeight) - 2);
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    const steps: Record<string, number> = {
+      ArrowDown: active + 1,
+      ArrowUp: active === -1 ? rows.length - 1 : active - 1,
+      PageDown: active + page,
+      PageUp: active - page,
+      Home: 0,
+      End: rows.length - 1
+    };
+    const step = steps[event.key];
+    if (step !== undefined && !event.altKey) {
+      moveTo(step, event);
+    } else if (event.key === 'ArrowUp' && event.altKey) {
+      browser.up();
+    } else if (event.key === 'Backspace' && plain) {
+      browser.up();
+    } else if (event.key === 'Enter' && plain) {
+      const entry = rows[active];
+      if (entry) {
+        actions.open(entry);
+      }
+    } else if (event.key === 'Escape' && plain) {
+      selection.clear();
+    } else if (
+      event.key === ' ' &&
+      (event.ctrlKey || performance.now() - word.at > TYPING_MS)
+    ) {
+      const entry = rows[active];
+      if (entry) {
+        selection.toggle(keyOf(entry));
+      }
+    } else if (event.key.length === 1 && plain) {
+      typeAhead(event.key);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  const shown = rows.slice(from, to);
+  const inWindow = active >= from && active < to;
+  const { complete } = browser.folder;
+  return (
+    <div
+      ref={scroller}
+      className="jp-Wherobots-grid"
+      role="grid"
+      tabIndex={0}
+      aria-label={trans.__('Files in %1', path)}
+      aria-multiselectable
+      aria-colcount={4}
+      aria-rowcount={complete ? rows.length + 1 : -1}
+      aria-busy={browser.folder.busy}
+      aria-activedescendant={inWindow ? rowId(active) : undefined}
+      onScroll={event =>
+        setFirst(Math.floor(event.currentTarget.scrollTop / rowHeight))
+      }
+      onClick={onClick}
+      onDoubleClick={onDoubleClick}
+      onContextMenu={onContextMenu}
+      onKeyDown={onKeyDown}
+      onFocus={event => {
+        if (event.target === event.currentTarget && active === -1 && rows[0]) {
+          selection.focus(keyOf(rows[0]));
+        }
+      }}
+    >
+      <Header />
+      <div ref={probe} className="jp-Wherobots-probe" aria-hidden />
+      {browser.naming?.path === null && <NewFolderRow />}
+      <div
+        className="jp-Wherobots-rows"
+        role="rowgroup"
+        style={{ height: rows.length * rowHeight }}
+      >
+        {shown.map((entry, i) => (
+          <Row
+            key={keyOf(entry)}
+            entry={entry}
+            index={from + i}
+            top={(from + i) * rowHeight}
+            selected={selection.has(keyOf(entry))}
+            active={from + i === active}
+            renaming={browser.naming?.path === entry.path}
+            copied={panel.notice.isAbout(keyOf(entry))}
+          />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+/** A button of a row leaves the keyboard where it is. */
+function keepFocus(event: React.MouseEvent): void {
+  event.preventDefault();
+}
+
+function rowId(index: number): string {
+  return `jp-wherobots-row-${index}`;
+}
+
+function Header(): JSX.Element {
+  const { browser, trans } = usePanel();
+  const { sort } = browser;
+  const column = (key: SortKey, label: string): JSX.Element => {
+    const sorted = sort.key === key;
+    return (
+      <div
+        role="columnheader"
+        className={`jp-Wherobots-column jp-mod-${key}`}
+        aria-sort={
+          !sorted ? 'none' : sort.descending ? 'descending' : 'ascending'
+        }
+      >
+        <button
+          type="button"
+          className="jp-Wherobots-sort"
+          title={trans.__('Sort by %1', label.toLowerCase())}
+          onClick={() => browser.sortBy(key)}
+        >
+          <span>{label}</span>
+          {sorted && (
+            <span className="jp-Wherobots-arrow" aria-hidden>
+              {sort.descending ? '↓' : '↑'}
+            </span>
+          )}
+        </button>
+      </div>
+    );
+  };
+  return (
+    <div
+      role="row"
+      className="jp-Wherobots-header"
+      aria-label={trans.__('Columns')}
+      aria-rowindex={1}
+    >
+      {column('name', trans.__('Name'))}
+      {column('size', trans.__('Size'))}
+      {column('modified', trans.__('Modified'))}
+      <div
+        role="columnheader"
+        className="jp-Wherobots-column jp-mod-copy"
+        aria-label={trans.__('Copy')}
+      />
+    </div>
+  );
+}
+
+interface IRowProps {
+  entry: IEntry;
+  index: number;
+  top: number;
+  selected: boolean;
+  active: boolean;
+  renaming: boolean;
+  copied: boolean;
+}
+
+const Row = React.memo(function Row(props: IRowProps): JSX.Element {
+  const { entry, index, selected } = props;
+  const { actions, status, trans, iconOf } = usePanel();
+  const root = entry.type === 'FOLDER' ? status.rootAt(entry.path) : null;
+  const name = entry.name === '' ? trans.__('(empty name)') : entry.name;
+  const Icon = iconOf(entry);
+  const facts = [
+    entry.type === 'FOLDER' ? trans.__('folder') : formatBytes(entry.size ?? 0),
+    entry.lastModified ? formatDateTime(entry.lastModified) : '',
+    root?.kind ?? '',
+    entry.uploadProtected && entry.mutateProtected ? trans.__('read-only') : ''
+  ].filter(text => text !== '');
+  const tip = [
+    entry.name,
+    entry.size === null
+      ? ''
+      : trans.__('Size: %1 bytes', entry.size.toLocaleString('en')),
+    entry.lastModified
+      ? trans.__('Modified: %1', formatDateTime(entry.lastModified))
+      : '',
+    root?.description ?? '',
+    entry.reason ?? ''
+  ].filter(text => text !== '');
+  const locked = entry.mutateProtected;
+  return (
+    <div
+      id={rowId(index)}
+      role="row"
+      className={
+        'jp-Wherobots-row' +
+        (selected ? ' jp-mod-selected' : '') +
+        (props.active ? ' jp-mod-active' : '')
+      }
+      style={{ transform: `translateY(${props.top}px)` }}
+      data-index={index}
+      data-type={entry.type}
+      data-protected={locked || undefined}
+      aria-rowindex={index + 2}
+      aria-selected={selected}
+      aria-label={`${name}, ${facts.join(', ')}`}
+      title={tip.join('\n')}
+    >
+      <div role="gridcell" className="jp-Wherobots-name">
+        <Icon.react tag="span" className="jp-Wherobots-icon" />
+        {props.renaming ? (
+          <NameField />
+        ) : (
+          <span
+            className={
+              'jp-Wherobots-text' + (entry.name === '' ? ' jp-mod-empty' : '')
+            }
+          >
+            {name}
+          </span>
+        )}
+        {root && <span className="jp-Wherobots-badge">{root.kind}</span>}
+        {locked && <lockIcon.react tag="span" className="jp-Wherobots-lock" />}
+      </div>
+      <div role="gridcell" className="jp-Wherobots-size">
+        {entry.size === null ? '' : formatBytes(entry.size)}
+      </div>
+      <div role="gridcell" className="jp-Wherobots-modified">
+        {entry.lastModified ? formatDate(entry.lastModified) : ''}
+      </div>
+      <div role="gridcell" className="jp-Wherobots-actions">
+        <button
+          type="button"
+          tabIndex={-1}
+          className={
+            'jp-Wherobots-copy' + (props.copied ? ' jp-mod-copied' : '')
+          }
+          aria-label={trans.__('Copy S3 path of %1', name)}
+          title={trans.__('Copy %1', entry.uri)}
+          onMouseDown={keepFocus}
+          onClick={() => actions.copy([entry])}
+        >
+          {props.copied ? (
+            <checkIcon.react tag="span" />
+          ) : (
+            <copyIcon.react tag="span" />
+          )}
+        </button>
+      </div>
+    </div>
+  );
+});
+
+function NewFolderRow(): JSX.Element {
+  const { trans } = usePanel();
+  return (
+    <div
+      role="row"
+      className="jp-Wherobots-newFolder"
+      aria-label={trans.__('New folder')}
+    >
+      <div role="gridcell" className="jp-Wherobots-name">
+        <NameField />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,192 @@
+/**
+ * The panel put together, and the Lumino widget that JupyterLab holds.
+ */
+import { lockIcon, ReactWidget } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
+import * as React from 'react';
+import type { IPanelContext } from './context';
+import { PanelProvider, usePanel, useSignal } from './context';
+import { Crumbs } from './crumbs';
+import { Drawer } from './drawer';
+import { Footer } from './footer';
+import { storageIcon } from './icons';
+import { List } from './list';
+import { Empty, Failure, Loading, NotConfigured } from './states';
+import { Toolbar } from './toolbar';
+
+export const PANEL_ID = 'jupyter-wherobots-panel';
+
+function Filter(): JSX.Element | null {
+  const { browser, actions, trans } = usePanel();
+  useSignal(browser.changed);
+  if (!browser.filtering) {
+    return null;
+  }
+  return (
+    <div className="jp-Wherobots-filter">
+      <input
+        type="search"
+        className="jp-Wherobots-input"
+        autoFocus
+        aria-label={trans.__('Filter by name')}
+        placeholder={trans.__('Filter by name')}
+        value={browser.filter}
+        onChange={event => browser.setFilter(event.target.value)}
+        onKeyDown={event => {
+          if (event.key === 'Escape') {
+            browser.openFilter(false);
+          } else if (event.key === 'ArrowDown' || event.key === 'Enter') {
+            actions.focusList();
+          }
+        }}
+      />
+    </div>
+  );
+}
+
+/** Why the folder is read-only, or must be changed with care. */
+function Notes(): JSX.Element | null {
+  const { browser } = usePanel();
+  useSignal(browser.changed);
+  const { facts } = browser.folder;
+  const text = facts?.uploadProtected ? facts.reason : facts?.confirmation;
+  if (!text) {
+    return null;
+  }
+  return (
+    <p className="jp-Wherobots-note">
+      {facts?.uploadProtected && <lockIcon.react tag="span" />}
+      <span>{text}</span>
+    </p>
+  );
+}
+
+function Body(): JSX.Element {
+  const { browser, status, actions } = usePanel();
+  useSignal(browser.changed);
+  useSignal(status.changed);
+  const { error, folder, rows } = browser;
+  const unconfigured =
+    status.status?.configured === false || error?.code === 'NotConfigured';
+  if (unconfigured) {
+    return <NotConfigured retry={() => actions.refresh()} />;
+  }
+  if (error) {
+    return <Failure error={error} retry={() => actions.refresh()} />;
+  }
+  const state =
+    folder.readAt === 0 ? (
+      <Loading />
+    ) : rows.length === 0 && browser.naming === null ? (
+      <Empty />
+    ) : null;
+  return (
+    <>
+      <Notes />
+      <div className="jp-Wherobots-listing">
+        <List />
+        {state}
+      </div>
+      {folder.error && (
+        <Failure error={folder.error} retry={() => void folder.more()} />
+      )}
+    </>
+  );
+}
+
+/** The browser's own file dialog, opened by the upload button. */
+function FileInput(): JSX.Element {
+  const { actions } = usePanel();
+  return (
+    <input
+      ref={element => actions.setFileInput(element)}
+      type="file"
+      multiple
+      hidden
+      onChange={event => {
+        void actions.upload(Array.from(event.target.files ?? []));
+        event.target.value = '';
+      }}
+    />
+  );
+}
+
+function Panel(): JSX.Element {
+  return (
+    <>
+      <FileInput />
+      <Toolbar />
+      <Crumbs />
+      <Filter />
+      <Body />
+      <Footer />
+      <Drawer />
+    </>
+  );
+}
+
+export class StoragePanel extends ReactWidget {
+  constructor(private readonly context: IPanelContext) {
+    super();
+    const name = context.trans.__('Managed Storage');
+    this.id = PANEL_ID;
+    this.addClass('jp-Wherobots');
+    this.title.icon = storageIcon;
+    this.title.caption = name;
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', name);
+    document.addEventListener('visibilitychange', this._look);
+  }
+
+  override dispose(): void {
+    document.removeEventListener('visibilitychange', this._look);
+    super.dispose();
+  }
+
+  /** The list, which takes the keyboard. */
+  get grid(): HTMLElement | null {
+    return this.node.querySelector('.jp-Wherobots-grid');
+  }
+
+  protected override render(): JSX.Element {
+    return (
+      <PanelProvider value={this.context}>
+        <Panel />
+      </PanelProvider>
+    );
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this._look();
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this._look();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this._look();
+  }
+
+  protected override onActivateRequest(): void {
+    this.grid?.focus();
+  }
+
+  /** Ask for nothing unless somebody can see it. */
+  private readonly _look = (): void => {
+    const visible = this.isVisible && !document.hidden;
+    const { browser, status } = this.context;
+    status.watched = visible;
+    if (visible && !browser.visible) {
+      if (status.status === null) {
+        void status.refresh();
+      } else {
+        status.catchUp();
+      }
+    }
+    browser.visible = visible;
+  };
+}
