@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from . import openapi, status, storage, sync
+from . import download, openapi, status, storage, sync
 from .base import NoSuchRoute, WherobotsHandler
 
 __all__ = ["default_handlers", "handler_classes"]
@@ -16,6 +16,7 @@ handler_classes: tuple[type[WherobotsHandler], ...] = (
     *openapi.handlers,
     *status.handlers,
     *storage.handlers,
+    *download.handlers,
     *sync.handlers,
 )
 """Everything that the document describes."""

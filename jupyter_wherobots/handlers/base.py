@@ -72,7 +72,8 @@ class WherobotsHandler(APIHandler):
     def compute_etag(self) -> None:
         """No ETag for JSON: tornado would hash every answer for a 304 that no client asks for."""
 
-    # -- errors ---------------------------------------------------------------------------------------------------------
+    # -- errors
+    # ---------------------------------------------------------------------------------------------------------
 
     def log_exception(
         self,

@@ -1,8 +1,8 @@
 """The OpenAPI document, and requests judged by it.
 
-``openapi.yaml`` is the law: what a handler takes is read from there, so that the two cannot drift apart. Everything that
-comes out of here has the type and the bounds that the document promises; what does not fit is an `InvalidRequest` that
-names the parameter or field.
+``openapi.yaml`` is the law: what a handler takes is read from there, so that the two cannot drift apart.
+Everything that comes out of here has the type and the bounds that the document promises; what does not fit is
+an `InvalidRequest` that names the parameter or field.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class Operation:
     ) -> dict[str, Any]:
         """Every parameter by its name, in its type, absent ones by their default or as None.
 
-        The raw bytes of the query are asked for, because tornado's own accessors strip spaces and control characters, which
-        keys may have. Parameters that the document does not know are ignored: the frontend adds some of its own.
-        Raises InvalidRequest, InvalidPath.
+        The raw bytes of the query are asked for, because tornado's own accessors strip spaces and control
+        characters, which keys may have. Parameters that the document does not know are ignored: the frontend
+        adds some of its own. Raises InvalidRequest, InvalidPath.
         """
         found: dict[str, Any] = {}
         for parameter in self.parameters:

@@ -24,9 +24,9 @@ class EntryType(str, Enum):
 class Entry:
     """One file or folder. A folder's ``path`` and ``uri`` end with a slash; ``name`` never has one.
 
-    ``size`` is in bytes; it, ``last_modified`` and ``etag`` are None for a folder, which is nothing of its own in S3.
-    ``name`` is empty for what lies behind a ``//`` and for the body of a key that ends with a slash: path = folder + name,
-    always.
+    ``size`` is in bytes; it, ``last_modified`` and ``etag`` are None for a folder, which is nothing of its
+    own in S3. ``name`` is empty for what lies behind a ``//`` and for the body of a key that ends with a
+    slash: path = folder + name, always.
     """
 
     name: str

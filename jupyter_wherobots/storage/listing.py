@@ -58,9 +58,9 @@ def list_folder(
 ) -> Listing:
     """One page of a folder; a path without its slash means the folder too.
 
-    S3 has no folders, so one that nobody put anything into is empty rather than missing. Everything is shown, whatever its
-    name; only an empty object that stands for the folder itself is not. Raises InvalidPath, NotFound, NotPermitted,
-    InvalidRequest (a cursor of another folder) and every `StorageError`.
+    S3 has no folders, so one that nobody put anything into is empty rather than missing. Everything is shown,
+    whatever its name; only an empty object that stands for the folder itself is not. Raises InvalidPath,
+    NotFound, NotPermitted, InvalidRequest (a cursor of another folder) and every `StorageError`.
     """
     folder = layout.folder(path)
     if not 1 <= limit <= MAX_LIMIT:

@@ -88,8 +88,8 @@ async def test_the_authorizer_decides(
     if not reads:
         assert answer.status == 403
         assert refused(answer)["code"] == "Forbidden"
-    else:
-        assert answer.status != 403
+    elif answer.status == 403:  # by the layout, for the path that was made up here
+        assert verb == "head" or refused(answer)["code"] == "NotPermitted"
 
 
 async def test_an_unknown_route_answers_in_the_same_shape(fetch: Fetch) -> None:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,41 +15,10 @@ from jupyter_wherobots.errors import InvalidPath, NotFound, NotPermitted
 from jupyter_wherobots.layout import Layout, LayoutName, Place
 from jupyter_wherobots.s3.client import S3
 from jupyter_wherobots.storage import Storage
-from jupyter_wherobots.storage.entries import Entry, EntryType
+from jupyter_wherobots.storage.entries import EntryType
 from tests.conftest import Endpoint, S3Environment
+from tests.stored import OWN, Stored
 from tests.strict_s3 import StrictS3
-
-OWN = "/data/customer-abc/"
-
-
-class Stored:
-    """A storage on one of the test servers, and boto3 beside it."""
-
-    def __init__(self, server: Endpoint, home: Path, name: LayoutName = LayoutName.CURRENT) -> None:
-        layout = Layout(Place(server.bucket, "org", "abc"), name)
-        self.bucket = server.bucket
-        self.s3 = S3(server.bucket)
-        self.storage = Storage(self.s3, lambda: layout, home=home)
-        self.boto = boto3.client("s3")
-
-    def put(self, path: str, body: bytes = b"body") -> None:
-        self.boto.put_object(Bucket=self.bucket, Key="org" + path, Body=body)
-
-    def everything(self, path: str, limit: int = 1000) -> list[Entry]:
-        found: list[Entry] = []
-        cursor = None
-        while True:
-            page = self.storage.list(path, limit, cursor)
-            assert len(page.entries) <= limit
-            found += page.entries
-            cursor = page.cursor
-            if cursor is None:
-                return found
-
-    def close(self) -> None:
-        self.storage.close()
-        self.s3.close()
-        self.boto.close()
 
 
 @pytest.fixture(params=["strict_s3", "moto_server"])
