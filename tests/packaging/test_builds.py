@@ -76,23 +76,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sdist(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     """An sdist of a tree in which only a development build had been made before."""
     tree = copy_sources(tmp_path_factory.mktemp("tree"))
-    run(
-        *(sys.executable, "-c"),
-        "from hatchling.build import build_editable; build_editable('dist')",
-        cwd=tree,
-        env=environment(home, node=True),
-    )
+    editable = "from hatchling.build import build_editable; build_editable('dist')"
+    run(sys.executable, "-c", editable, cwd=tree, env=environment(home, node=True))
     assert (tree / ASSETS / "build_log.json").exists()
-    run(
-        sys.executable,
-        "-m",
-        "hatchling",
-        "build",
-        "-t",
-        "sdist",
-        cwd=tree,
-        env=environment(home, node=True),
-    )
+    build = (sys.executable, "-m", "hatchling", "build", "-t", "sdist")
+    run(*build, cwd=tree, env=environment(home, node=True))
     (file,) = (tree / "dist").glob("*.tar.gz")
     return file
 
@@ -110,32 +98,31 @@ def unpacked(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
     """The wheel pip makes of the sdist where there is no node."""
     folder = tmp_path_factory.mktemp("wheel")
-    run(
-        *(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index"),
-        *("--wheel-dir", folder, sdist),
-        cwd=folder,
-        env=environment(home, node=False),
-    )
+    pip = (sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index")
+    run(*pip, sdist, cwd=folder, env=environment(home, node=False))
     (file,) = folder.glob("*.whl")
     return file
 
 
 def fresh_venv(folder: Path, home: Path) -> Path:
     """Make a virtual environment that sees the dependencies installed here, but not this project; return its Python."""
-    run(
-        sys.executable,
-        "-m",
-        "venv",
-        "--without-pip",
-        folder,
-        cwd=home,
-        env=environment(home, node=False),
-    )
-    python = folder / "bin" / "python"
+    make = (sys.executable, "-m", "venv", "--without-pip", folder)
+    run(*make, cwd=home, env=environment(home, node=False))
     (site,) = folder.glob("lib/python*/site-packages")
     # A path named in a .pth file is searched, but the .pth files in it, an editable install's among them, are not read.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return python
+    return folder / "bin" / "python"
+
+
+def pip_install(python: Path, *what: str | Path, home: Path, node: bool) -> None:
+    pip = (sys.executable, "-m", "pip", "--python", python)
+    install = ("install", "--no-deps", "--no-index", "--no-build-isolation", *what)
+    run(*pip, *install, cwd=home, env=environment(home, node=node))
+
+
+def imported_from(python: Path, home: Path) -> Path:
+    program = "import jupyter_wherobots as w; print(w.__file__)"
+    return Path(run(python, "-c", program, cwd=home, env=environment(home, node=False)).strip())
 
 
 def listed(python: Path, module: str, home: Path) -> str:
@@ -188,51 +175,18 @@ def test_one_pip_install_enables_both_extensions_and_the_command(
     wheel: Path, tmp_path: Path, home: Path
 ) -> None:
     python = fresh_venv(tmp_path / "venv", home)
-    run(
-        *(
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            python,
-            "install",
-            "--no-deps",
-            "--no-index",
-            wheel,
-        ),
-        cwd=tmp_path,
-        env=environment(home, node=False),
-    )
+    pip_install(python, wheel, home=home, node=False)
     assert_both_extensions_ok(python, home)
-    where = run(
-        python,
-        "-c",
-        "import jupyter_wherobots as w; print(w.__file__)",
-        cwd=home,
-        env=environment(home, node=False),
-    )
-    assert where.startswith(str(tmp_path))
+    assert imported_from(python, home).is_relative_to(tmp_path / "venv")
     assert os.access(tmp_path / "venv" / "bin" / "jupyter-wherobots", os.X_OK)
 
 
 def test_an_editable_install_enables_both_extensions(tmp_path: Path, home: Path) -> None:
     tree = copy_sources(tmp_path / "tree")
     python = fresh_venv(tmp_path / "venv", home)
-    run(
-        *(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index"),
-        *("--no-build-isolation", "--editable", tree),
-        cwd=tmp_path,
-        env=environment(home, node=True),
-    )
+    pip_install(python, "--editable", tree, home=home, node=True)
     assert_both_extensions_ok(python, home)
-    where = run(
-        python,
-        "-c",
-        "import jupyter_wherobots as w; print(w.__file__)",
-        cwd=home,
-        env=environment(home, node=False),
-    )
-    assert where.strip() == str(tree / "jupyter_wherobots" / "__init__.py")
+    assert imported_from(python, home) == tree / "jupyter_wherobots" / "__init__.py"
 
 
 def test_changed_frontend_sources_are_never_packed_stale(
