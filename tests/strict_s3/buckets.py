@@ -13,7 +13,7 @@ from tests.strict_s3.clock import xml_date
 from tests.strict_s3.errors import S3Error
 from tests.strict_s3.http import Response
 from tests.strict_s3.state import State
-from tests.strict_s3.store import Bucket, Upload, Version
+from tests.strict_s3.store import NULL_VERSION, Bucket, Upload, Version
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _OWNER = wire.group("Owner", wire.tag("ID", "0" * 64))
@@ -35,12 +35,12 @@ def list_buckets(state: State, call: Call) -> Response:
 
 
 def create_bucket(state: State, call: Call) -> Response:
-    """CreateBucket."""
+    """CreateBucket: again is an error in every region but the oldest."""
     if not _BUCKET_NAME.fullmatch(call.bucket):
         raise S3Error("InvalidBucketName", BucketName=call.bucket)
-    if call.bucket in state.buckets:
+    if call.bucket in state.buckets and state.region != "us-east-1":
         raise S3Error("BucketAlreadyOwnedByYou", BucketName=call.bucket)
-    state.buckets[call.bucket] = Bucket(call.bucket)
+    state.buckets.setdefault(call.bucket, Bucket(call.bucket))
     return Response(200, [("Location", f"/{call.bucket}")])
 
 
@@ -103,7 +103,7 @@ def list_objects(state: State, call: Call) -> Response:
     token, start_after = query.get("continuation-token"), query.get("start-after", "")
     limit = wire.count(query, "max-keys", state.limits.page)
     encode = wire.encoder(query)
-    after = start_after if token is None else _untoken(token)
+    after = _untoken(token) if token else start_after
     page = listing.page(
         bucket.from_key,
         lambda key: bucket.current(key) is not None,
@@ -148,13 +148,7 @@ def list_versions(state: State, call: Call) -> Response:
     limit = wire.count(query, "max-keys", state.limits.page)
     encode = wire.encoder(query)
 
-    shown: list[Version] = []
-    if after and after_version:
-        older = bucket.versions(after)
-        marker = next((n for n, v in enumerate(older) if v.version_id == after_version), None)
-        if marker is None:
-            raise S3Error("InvalidArgument", "Invalid version id specified")
-        shown = older[marker + 1 :]
+    shown = _older(bucket.versions(after), after_version) if after_version else []
     page = listing.page(bucket.from_key, lambda key: True, prefix, delimiter, after, limit + 1)
     for key in page.keys:
         shown += bucket.versions(key)
@@ -184,6 +178,21 @@ def list_versions(state: State, call: Call) -> Response:
         ),
         wire.prefixes([key for key, each in entries if each is None], encode),
     )
+
+
+def _older(versions: list[Version], marker: str) -> list[Version]:
+    """What comes after a version that may have been removed since the last page.
+
+    The ids of later versions are greater; the null version may be anywhere, and is shown again.
+    """
+    ids = [each.version_id for each in versions]
+    if marker in ids:
+        return versions[ids.index(marker) + 1 :]
+    return [
+        each
+        for each in versions
+        if each.version_id < marker or NULL_VERSION in (each.version_id, marker)
+    ]
 
 
 def _version(key: str, version: Version, is_latest: bool) -> str:

@@ -173,6 +173,8 @@ def unwrap_body(call: Call) -> None:
         if announced - trailers.keys():
             raise S3Error("InvalidRequest", "The announced trailer was not sent.")
         headers.update(trailers)
+    elif "transfer-encoding" in headers:
+        raise S3Error("NotImplemented", Header="Transfer-Encoding")
     elif "content-length" not in headers:
         raise S3Error("MissingContentLength")
     call.headers = headers

@@ -45,14 +45,12 @@ ALGORITHMS: dict[str, Callable[[bytes], bytes]] = {
 HEADER = "x-amz-checksum-"
 
 
-def _decoded(value: str, size: int) -> bytes:
+def decoded(value: str) -> bytes:
+    """The bytes of a digest in base64, b"" for what is none."""
     try:
-        raw = base64.b64decode(value, validate=True)
+        return base64.b64decode(value, validate=True)
     except binascii.Error:
-        raw = b""
-    if len(raw) != size:
-        raise S3Error("InvalidDigest")
-    return raw
+        return b""
 
 
 def named(headers: Mapping[str, str]) -> dict[str, str]:
@@ -60,19 +58,32 @@ def named(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[HEADER + name] for name in ALGORITHMS if HEADER + name in headers}
 
 
+def headers(found: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The headers of an answer that tell the checksums of an object or a part."""
+    told = [(HEADER + name, value) for name, value in found.items()]
+    if told:
+        made_of_parts = any("-" in value for value in found.values())
+        told.append((HEADER + "type", "COMPOSITE" if made_of_parts else "FULL_OBJECT"))
+    return told
+
+
 def verify(headers: Mapping[str, str], body: bytes) -> None:
     """Check every digest that the request states for its body (already decoded).
 
-    Raises S3Error BadDigest for one that differs, InvalidDigest for one that cannot be right,
-    XAmzContentSHA256Mismatch for the signed hash.
+    Raises S3Error BadDigest for one that differs, InvalidDigest (MD5) or InvalidRequest for one
+    that cannot be right, XAmzContentSHA256Mismatch for the signed hash.
     """
     if (md5 := headers.get("content-md5")) is not None:
         actual = hashlib.md5(body, usedforsecurity=False).digest()
-        if _decoded(md5, 16) != actual:
+        if len(decoded(md5)) != len(actual):
+            raise S3Error("InvalidDigest")
+        if decoded(md5) != actual:
             raise S3Error("BadDigest")
     for name, stated in named(headers).items():
         actual = ALGORITHMS[name](body)
-        if _decoded(stated, len(actual)) != actual:
+        if len(decoded(stated)) != len(actual):
+            raise S3Error("InvalidRequest", f"Value for {HEADER}{name} header is invalid.")
+        if decoded(stated) != actual:
             raise S3Error("BadDigest", f"The {name.upper()} you specified did not match.")
     signed = headers.get("x-amz-content-sha256", "")
     if len(signed) == 64 and signed != hashlib.sha256(body).hexdigest():

@@ -69,6 +69,8 @@ class Signatures:
             credential = call.query.get("X-Amz-Credential", "").partition("/")[0]
             token = call.query.get("X-Amz-Security-Token")
             signed_at = call.query.get("X-Amz-Date", "")
+            if now > _seconds(signed_at) + int(call.query.get("X-Amz-Expires", 0)):
+                raise S3Error("AccessDenied", "Request has expired")
         elif header or "Signature" in call.query:
             raise S3Error(
                 "InvalidRequest",

@@ -49,13 +49,18 @@ def kept_headers(call: Call) -> dict[str, str]:
     found.setdefault("content-type", "binary/octet-stream")
     encodings = [each.strip() for each in found.pop("content-encoding", "").split(",")]
     if kept := [each for each in encodings if each not in ("", "aws-chunked")]:
-        found["content-encoding"] = ",".join(kept)
+        found["content-encoding"] = ", ".join(kept)
     return found
 
 
 def version_header(bucket: Bucket, version: Version) -> list[tuple[str, str]]:
-    """x-amz-version-id: only of buckets that are or were versioned."""
+    """x-amz-version-id of a read: only of buckets that are or were versioned."""
     return [] if bucket.versioning is None else [("x-amz-version-id", version.version_id)]
+
+
+def made_version_header(bucket: Bucket, version: Version) -> list[tuple[str, str]]:
+    """x-amz-version-id of a write: not while versioning is suspended."""
+    return version_header(bucket, version) if bucket.versioning == "Enabled" else []
 
 
 def put_object(state: State, call: Call) -> Response:
@@ -77,9 +82,8 @@ def put_object(state: State, call: Call) -> Response:
         version_id=state.version_id(bucket),
     )
     bucket.add(version)
-    headers = [("ETag", f'"{version.etag}"'), *version_header(bucket, version)]
-    headers += [(checksums.HEADER + name, value) for name, value in version.checksums.items()]
-    return Response(200, headers)
+    headers = [("ETag", f'"{version.etag}"'), *made_version_header(bucket, version)]
+    return Response(200, headers + checksums.headers(version.checksums))
 
 
 def get_object(state: State, call: Call) -> Response:
@@ -92,8 +96,8 @@ def get_object(state: State, call: Call) -> Response:
         start, stop = _range(wanted[1], wanted[2], stop)
         response.status = 206
         response.headers.append(("Content-Range", f"bytes {start}-{stop - 1}/{len(version.body)}"))
-    elif call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
-        response.headers += [(checksums.HEADER + n, v) for n, v in version.checksums.items()]
+    else:
+        response.headers += _checksum_headers(call, version)
     whole = stop - start == len(version.body)
     response.body = version.body if whole else _window(version, start, stop)
     return response
@@ -102,10 +106,15 @@ def get_object(state: State, call: Call) -> Response:
 def head_object(state: State, call: Call) -> Response:
     """HeadObject: the same headers as GetObject, no body, so errors have no code either."""
     response, version = _read(state, call)
-    if call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
-        response.headers += [(checksums.HEADER + n, v) for n, v in version.checksums.items()]
+    response.headers += _checksum_headers(call, version)
     response.announced = len(version.body)
     return response
+
+
+def _checksum_headers(call: Call, version: Version) -> list[tuple[str, str]]:
+    if call.headers.get("x-amz-checksum-mode", "").upper() != "ENABLED":
+        return []
+    return checksums.headers(version.checksums)
 
 
 def _window(version: Version, start: int, stop: int) -> bytes:
@@ -125,6 +134,8 @@ def _range(first: str, last: str, size: int) -> tuple[int, int]:
 
 def _read(state: State, call: Call) -> tuple[Response, Version]:
     bucket = state.bucket(call.bucket)
+    if "partNumber" in call.query:
+        raise S3Error("NotImplemented")
     version = state.find(bucket, call)
     unchanged = conditions.check_read(call, version)
     headers = [
@@ -189,7 +200,8 @@ def copy_object(state: State, call: Call) -> Response:
         body=source.body,
         metadata=user_metadata,
         headers=kept_headers(call) if replaced else source.headers,
-        checksums=source.checksums,
+        # S3 computes a new one where that of the source was made of parts; none is kept here.
+        checksums={n: value for n, value in source.checksums.items() if "-" not in value},
         version_id=state.version_id(bucket),
     )
     bucket.add(version)
@@ -198,7 +210,7 @@ def copy_object(state: State, call: Call) -> Response:
         wire.tag("LastModified", xml_date(version.last_modified)),
         wire.tag("ETag", f'"{version.etag}"'),
     )
-    response.headers += version_header(bucket, version)
+    response.headers += made_version_header(bucket, version)
     return response
 
 
@@ -206,8 +218,13 @@ def delete_object(state: State, call: Call) -> Response:
     """DeleteObject: 204 whether or not the key was there, unless a condition says otherwise."""
     bucket = state.bucket(call.bucket)
     state.check_key(call.key)
-    conditions.check_delete(state.policy, bucket, call.key, call.headers.get("if-match"))
-    gone = remove(state, bucket, call.key, call.query.get("versionId"))
+    if any(name.startswith("x-amz-if-match-") for name in call.headers):
+        # Of directory buckets only.
+        raise S3Error("NotImplemented")
+    version_id = call.query.get("versionId")
+    match = call.headers.get("if-match")
+    conditions.check_delete(state.policy, bucket, call.key, match, version_id)
+    gone = remove(state, bucket, call.key, version_id)
     headers = []
     if gone is not None and bucket.versioning is not None:
         headers.append(("x-amz-version-id", gone.version_id))
@@ -258,7 +275,7 @@ def delete_objects(state: State, call: Call) -> Response:
         try:
             state.policy.require(Access.DELETE, key)
             state.check_key(key)
-            conditions.check_delete(state.policy, bucket, key, etag)
+            conditions.check_delete(state.policy, bucket, key, etag, version_id)
         except S3Error as error:
             results.append(
                 wire.group(

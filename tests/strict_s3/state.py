@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.strict_s3.calls import Call
@@ -41,6 +43,7 @@ class State:
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=lambda: Policy([], set()))
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    _versions: Iterator[int] = field(default_factory=itertools.count)
 
     def token(self) -> str:
         """An ETag, a version id, an upload id: opaque, never seen before, not a digest."""
@@ -61,8 +64,10 @@ class State:
             )
 
     def version_id(self, bucket: Bucket) -> str:
-        """The id of a version that is made now."""
-        return self.token() if bucket.versioning == "Enabled" else NULL_VERSION
+        """The id of a version that is made now; ids of later versions are greater."""
+        if bucket.versioning != "Enabled":
+            return NULL_VERSION
+        return f"{next(self._versions):08x}{self.token()[8:]}"
 
     def find(self, bucket: Bucket, call: Call) -> Version:
         """The version that a read is about, by key and `versionId`.

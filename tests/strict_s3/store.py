@@ -56,6 +56,9 @@ class Upload:
     initiated: int
     metadata: Mapping[str, str]
     headers: Mapping[str, str]
+    # The checksum it was created with, "" for none, and whether it is made of those of the parts.
+    algorithm: str = ""
+    is_composite: bool = True
     parts: dict[int, Part] = field(default_factory=dict)
 
 
@@ -102,6 +105,8 @@ class Bucket:
         self.name = name
         self.versioning: str | None = None
         self.uploads: dict[str, Upload] = {}
+        # What became of the uploads that were completed.
+        self.completed: dict[str, Version] = {}
         self._versions: dict[str, list[Version]] = {}
         self._keys: list[str] = []
         self._generated: list[Generated] = []

@@ -212,7 +212,7 @@ def test_a_gate_holds_until_it_is_released(
         obstore.put(bucket, "b", b"1")
         assert strict_s3.keys() == (["b"] if when is When.BEFORE else ["a1", "a2", "b"])
         assert strict_s3.count("PutObject") == 1
-        assert strict_s3.journal.in_flight == 2
+        strict_s3.wait_until(lambda: strict_s3.journal.in_flight == 2)
         gate.release()
         for each in held:
             each.result()

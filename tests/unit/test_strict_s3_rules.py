@@ -78,7 +78,7 @@ def raw(
     server: StrictS3, method: str, key: str, body: bytes = b"", **headers: str
 ) -> tuple[int, str]:
     """A request of our own making; the status and the body of the answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/b", **headers}
     named = {name.replace("_", "-"): value for name, value in signed.items()}
     connection.request(method, f"/{server.bucket}{key}", body, named)
@@ -190,7 +190,7 @@ def test_a_wrong_checksum_is_refused(strict_s3: StrictS3, algorithm: str) -> Non
 
     digest = ALGORITHMS[algorithm]
     assert put(digest(b"other")) == (400, "BadDigest")
-    assert put(digest(b"body")[1:]) == (400, "InvalidDigest")
+    assert put(digest(b"body")[1:]) == (400, "InvalidRequest")
     assert strict_s3.keys() == []
     assert put(digest(b"body")) == (200, "")
 
@@ -238,7 +238,7 @@ def test_trailing_checksums(client: Client, strict_s3: StrictS3) -> None:
 
 def test_a_body_may_come_in_http_chunks(strict_s3: StrictS3) -> None:
     body, headers = aws_chunked(b"hello" * 1000, zlib.crc32(b"hello" * 1000))
-    connection = http.client.HTTPConnection("127.0.0.1", strict_s3.port)
+    connection = http.client.HTTPConnection("127.0.0.1", strict_s3.port, timeout=10)
     signed = {name.replace("_", "-"): value for name, value in headers.items()}
     signed["Authorization"] = "AWS4-HMAC-SHA256 Credential=a/b"
     pieces = (body[at : at + 7] for at in range(0, len(body), 7))
@@ -246,6 +246,11 @@ def test_a_body_may_come_in_http_chunks(strict_s3: StrictS3) -> None:
     assert connection.getresponse().status == 200
     connection.close()
     assert strict_s3.body("a") == b"hello" * 1000
+
+
+def test_a_body_whose_length_nobody_told_is_refused(strict_s3: StrictS3) -> None:
+    plain = raw(strict_s3, "PUT", "/a", b"1\r\nx\r\n0\r\n\r\n", transfer_encoding="chunked")
+    assert code(plain) == (501, "NotImplemented")
 
 
 def test_delete_objects_needs_a_digest(strict_s3: StrictS3) -> None:
@@ -267,8 +272,8 @@ def test_a_delete_marker_is_no_object(client: Client, strict_s3: StrictS3) -> No
     etag = client("put_object", Key="a", Body=b"1")["ETag"]
     client("delete_object", Key="a")
     assert client.refusal("put_object", Key="a", IfMatch=etag) == MISSING
-    assert client.refusal("delete_object", Key="a", IfMatch=etag) == STALE
-    assert client.refusal("delete_object", Key="a", IfMatch="*") == STALE
+    assert client.refusal("delete_object", Key="a", IfMatch=etag) == MISSING
+    assert client.refusal("delete_object", Key="a", IfMatch="*") == MISSING
     client("put_object", Key="a", Body=b"2", IfNoneMatch="*")
     assert strict_s3.body("a") == b"2"
 
@@ -279,6 +284,16 @@ def test_delete_with_a_condition_on_a_missing_key_is_a_404(client: Client) -> No
     client("put_object", Key="a")
     client("delete_object", Key="a", IfMatch="*")
     assert client.refusal("get_object", Key="a") == MISSING
+
+
+def test_delete_of_a_version_takes_no_condition(client: Client, strict_s3: StrictS3) -> None:
+    strict_s3.set_versioning()
+    put = client("put_object", Key="a")
+    version = {"Key": "a", "VersionId": put["VersionId"]}
+    refused = client.refusal("delete_object", IfMatch=put["ETag"], **version)
+    assert refused == (501, "NotImplemented")
+    assert client.refusal("delete_object", Key="a", IfMatchSize=0) == (501, "NotImplemented")
+    client("delete_object", **version)
 
 
 def test_complete_keeps_its_conditions(client: Client, strict_s3: StrictS3) -> None:
@@ -386,7 +401,82 @@ def test_parts_are_judged_in_order(client: Client, strict_s3: StrictS3) -> None:
     strict_s3.limits.smallest_part_bytes = 1
     client("complete_multipart_upload", **complete)
     assert strict_s3.body("a") == b"12"
+
+
+def test_a_complete_repeated_is_answered_as_the_first(client: Client, strict_s3: StrictS3) -> None:
+    complete = client.upload("a", b"1")
+    first = client("complete_multipart_upload", IfNoneMatch="*", **complete)
+    again = client("complete_multipart_upload", IfNoneMatch="*", **complete)
+    assert again["ETag"] == first["ETag"]
+    strict_s3.quirks.add(Quirk.FORGETS_COMPLETED_UPLOADS)
     assert client.refusal("complete_multipart_upload", **complete) == (404, "NoSuchUpload")
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA256"])
+def test_a_checksum_made_of_those_of_the_parts(
+    client: Client, strict_s3: StrictS3, algorithm: str
+) -> None:
+    strict_s3.limits.smallest_part_bytes = 1
+    name = f"Checksum{algorithm}"
+    digest = ALGORITHMS[algorithm.lower()]
+    created = client("create_multipart_upload", Key="a", ChecksumAlgorithm=algorithm)
+    assert (created["ChecksumAlgorithm"], created["ChecksumType"]) == (algorithm, "COMPOSITE")
+    on_upload = {"Key": "a", "UploadId": created["UploadId"]}
+    other = "SHA1"
+    refused = client.refusal(
+        "upload_part", PartNumber=1, Body=b"1", ChecksumAlgorithm=other, **on_upload
+    )
+    assert refused == (400, "InvalidRequest")
+    parts = []
+    for number, body in ((1, b"1"), (2, b"2")):
+        part = client(
+            "upload_part", PartNumber=number, Body=body, ChecksumAlgorithm=algorithm, **on_upload
+        )
+        parts.append({"PartNumber": number, "ETag": part["ETag"], name: part[name]})
+    listed = client("list_parts", **on_upload)["Parts"]
+    assert [each[name] for each in listed] == [each[name] for each in parts]
+
+    def refusal(*listed: dict[str, Any], **options: Any) -> tuple[int, str]:
+        return client.refusal(
+            "complete_multipart_upload",
+            MultipartUpload={"Parts": list(listed)},
+            **on_upload,
+            **options,
+        )
+
+    without = {"PartNumber": 1, "ETag": parts[0]["ETag"]}
+    assert refusal(without, parts[1]) == (400, "InvalidRequest")
+    assert refusal({**without, name: parts[1][name]}, parts[1]) == (400, "InvalidPart")
+    whole = base64.b64encode(digest(digest(b"1") + digest(b"2"))).decode() + "-2"
+    assert refusal(*parts, **{name: whole.replace("-2", "-3")}) == (400, "BadDigest")
+    done = client("complete_multipart_upload", MultipartUpload={"Parts": parts}, **on_upload)
+    assert done[name] == whole
+    head = client("head_object", Key="a", ChecksumMode="ENABLED")
+    assert (head[name], head["ChecksumType"]) == (whole, "COMPOSITE")
+    assert client("get_object", Key="a", ChecksumMode="ENABLED")["Body"].read() == b"12"
+
+
+def test_a_checksum_of_the_whole_object(client: Client) -> None:
+    created = client(
+        "create_multipart_upload", Key="a", ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT"
+    )
+    on_upload = {"Key": "a", "UploadId": created["UploadId"]}
+    etag = client("upload_part", PartNumber=1, Body=b"1", **on_upload)["ETag"]
+    complete = {**on_upload, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]}}
+    right, wrong = (base64.b64encode(ALGORITHMS["crc32"](body)).decode() for body in (b"1", b"2"))
+    refused = client.refusal("complete_multipart_upload", ChecksumCRC32=wrong, **complete)
+    assert refused == (400, "BadDigest")
+    assert client("complete_multipart_upload", ChecksumCRC32=right, **complete)
+    assert client("head_object", Key="a", ChecksumMode="ENABLED")["ChecksumCRC32"] == right
+
+
+def test_a_checksum_that_s3_does_not_have_is_refused(client: Client) -> None:
+    unknown = client.refusal("create_multipart_upload", Key="a", ChecksumAlgorithm="NONE")
+    assert unknown == (400, "InvalidRequest")
+    whole = client.refusal(
+        "create_multipart_upload", Key="a", ChecksumAlgorithm="SHA256", ChecksumType="FULL_OBJECT"
+    )
+    assert whole == (400, "InvalidRequest")
 
 
 def test_complete_checks_the_size_of_the_object(client: Client, strict_s3: StrictS3) -> None:
@@ -478,10 +568,25 @@ def test_a_suspended_bucket_replaces_the_null_version(client: Client, strict_s3:
     kept = client("put_object", Key="a", Body=b"1")["VersionId"]
     strict_s3.set_versioning("Suspended")
     for body in (b"2", b"3"):
-        assert client("put_object", Key="a", Body=body)["VersionId"] == "null"
+        assert "VersionId" not in client("put_object", Key="a", Body=body)
+    assert client("head_object", Key="a")["VersionId"] == "null"
     assert [each.version_id for each in strict_s3.versions("a")] == ["null", kept]
     client("delete_object", Key="a")
     assert [each.is_delete_marker for each in strict_s3.versions("a")] == [True, False]
+
+
+def test_versions_may_be_removed_between_two_pages(client: Client, strict_s3: StrictS3) -> None:
+    strict_s3.put("a")
+    strict_s3.set_versioning()
+    for _ in range(4):
+        strict_s3.put("a")
+    pages = client.s3.get_paginator("list_object_versions").paginate(
+        Bucket=client.bucket, PaginationConfig={"PageSize": 2}
+    )
+    for page in pages:
+        for each in page["Versions"]:
+            client("delete_object", Key="a", VersionId=each["VersionId"])
+    assert strict_s3.versions("a") == []
 
 
 def test_a_delete_marker_is_not_read_by_its_id(client: Client, strict_s3: StrictS3) -> None:
@@ -605,11 +710,15 @@ def test_a_presigned_url_is_signed(client: Client, strict_s3: StrictS3) -> None:
     strict_s3.put("a b", b"1")
     arguments = {**client.source("a b"), "ResponseContentDisposition": 'attachment; filename="x"'}
     url = client.s3.generate_presigned_url("get_object", Params=arguments)
-    connection = http.client.HTTPConnection("127.0.0.1", strict_s3.port)
+    connection = http.client.HTTPConnection("127.0.0.1", strict_s3.port, timeout=10)
     connection.request("GET", url.removeprefix(strict_s3.url))
     response = connection.getresponse()
     assert (response.status, response.read()) == (200, b"1")
     assert response.headers["Content-Disposition"] == 'attachment; filename="x"'
+    strict_s3.clock.advance(3601)
+    connection.request("GET", url.removeprefix(strict_s3.url))
+    response = connection.getresponse()
+    assert (response.status, b"expired" in response.read()) == (403, True)
     connection.close()
 
 
@@ -734,6 +843,7 @@ def test_what_it_has_not_is_refused_and_not_mistaken(client: Client, strict_s3: 
     assert client.refusal("put_object_acl", Key="a", ACL="private") == (501, "NotImplemented")
     assert client.refusal("list_objects") == (501, "NotImplemented")
     assert strict_s3.count("Unknown") == 3
+    assert client.refusal("get_object", Key="a", PartNumber=1) == (501, "NotImplemented")
 
 
 def test_a_path_is_read_as_it_was_sent(strict_s3: StrictS3) -> None:
