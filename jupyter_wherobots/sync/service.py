@@ -1,51 +1,75 @@
-"""`HomeSync`, the door of the mirror: restore at start, passes while the server runs, one final
-pass at stop.
+"""`HomeSync`, the door of the mirror: restore at start, passes while the server runs, one final pass at stop.
 
-Plain threads and a stop event; no asyncio. Every public method blocks, may be called from any
-thread and may be called again. All of them answer with the values of `status`; what goes wrong with
-one file is in the report, what goes wrong with the whole thing is in its ``error``; they raise only
-what their docstring says.
+Plain threads and a stop event; no asyncio. Every public method blocks, may be called from any thread and may be called
+again. All of them answer with the values of `status`; what goes wrong with one file is in the
+report, what goes wrong with the whole thing is in its ``error``; they raise only what their docstring says.
 """
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .status import Conflict, PassReport, PendingDeletes, Phase, RestoreReport, SyncStatus
+from ..errors import WherobotsError
+from .board import Board
+from .clock import Clock, Deadline
+from .status import (
+    Conflict,
+    ConflictKind,
+    PassReport,
+    PendingDeletes,
+    Phase,
+    RestoreReport,
+    SyncStatus,
+    shown,
+)
 
 if TYPE_CHECKING:
     from ..s3.client import S3
+    from .engine import Engine
+    from .push import Tally
+
+log = logging.getLogger(__name__)
+
+_STEP = 0.1
+"""Seconds of one step of a wait on the main thread, so that signals are seen."""
+_STOP = 2.0
+"""Seconds to wait for a thread that was told to end."""
+_RETRY_FIRST = 2.0
+_RETRY_MOST = 60.0
 
 
 @dataclass(frozen=True)
 class SyncOptions:
     """The knobs of an engine; the defaults are for a notebook server.
 
-    ``interval``: seconds between full scans. ``hints``: watch for file events between them.
-    ``mirror_deletions``: what is deleted in home is deleted in S3, by the safe rule.
-    ``delete_without_conditions``: also on an endpoint whose conditional DELETE does not work.
+    ``interval``: seconds between full scans. ``hints``: watch for file events between them. ``mirror_deletions``: what is
+    deleted in home is deleted in S3, by the safe rule. ``delete_without_conditions``: also on an endpoint whose conditional
+    DELETE does not work. ``clock``: the seam for tests.
     """
 
     interval: float = 120.0
     hints: bool = True
     mirror_deletions: bool = True
     delete_without_conditions: bool = False
+    clock: Clock = field(default_factory=Clock)
 
 
 class HomeSync:
     """One engine for one home and one prefix. Nothing is touched before the first call of a method.
 
-    The usual life in a server: ``start()``, ``wait_restored(20)``, …, ``final(15)``, ``stop()``.
-    From a shell: ``with HomeSync(...) as sync: report = sync.run_pass()``.
+    The usual life in a server: ``start()``, ``wait_restored(20)``, …, ``final(15)``, ``stop()``. From a shell: ``with
+    HomeSync(...) as sync: report = sync.run_pass()``.
 
-    ``prefix`` ends with a slash and is where home lies in the bucket; ``state`` is a directory for
-    the journal, which is never mirrored. ``on_change`` (if set) is called from an engine thread
-    whenever `status` changes materially, at most about once a second; it must return quickly and
-    not raise.
+    ``prefix`` ends with a slash and is where home lies in the bucket; ``state`` is a directory for the journal, which is
+    never mirrored. ``on_change`` (if set) is called from an engine thread whenever `status` changes materially, at most
+    about once a second while something goes on; it must return quickly and not raise.
     """
 
     def __init__(
@@ -57,11 +81,25 @@ class HomeSync:
         self.options = options
         self.on_change: Callable[[SyncStatus], None] | None = None
         self._s3 = s3
+        self._clock = options.clock
+        self._opening = threading.RLock()
+        self._engine: Engine | None = None
+        self._closed = False
+        self._passing = threading.Lock()
+        self._interrupt = threading.Event()
+        """Ends the pass under way, so that a more urgent one may begin."""
+        self._stopping = threading.Event()
+        """Ends all threads."""
+        self._finishing = threading.Event()
+        """No pass begins by itself any more, and the restore goes no further."""
+        self._wake = threading.Event()
+        self._settled = threading.Event()
+        """The restore is complete, or has failed once."""
+        self._threads: list[threading.Thread] = []
+        self._board = Board(self._clock, self._tell)
 
     def __enter__(self) -> HomeSync:
-        """Take the lock (one engine for each home and prefix). Raises AlreadyRunning, with the
-        other's process id.
-        """
+        """Take the lock (one engine for each home and prefix). Raises AlreadyRunning, StorageFailed."""
         self.open()
         return self
 
@@ -74,89 +112,272 @@ class HomeSync:
         self.stop()
 
     def open(self) -> None:
-        """Take the lock and open the journal; the other methods do it when needed. Raises
-        AlreadyRunning.
-        """
-        raise NotImplementedError
+        """Take the lock and open the journal; the other methods do it when needed.
 
-    def restore(self) -> RestoreReport:
-        """Bring back everything that lies under the prefix; returns when it is done or cannot go
-        on. Raises AlreadyRunning.
-
-        Resumes where an earlier one was interrupted. Never writes outside home, and never replaces
-        a file made since the start.
+        Raises AlreadyRunning with the other's process id, StorageFailed if home or state cannot be used.
         """
-        raise NotImplementedError
+        self._opened()
+
+    def _opened(self) -> Engine:
+        from .engine import Engine
+
+        with self._opening:
+            if self._closed:
+                raise WherobotsError("The synchronisation of home was stopped.")
+            if self._engine is None:
+                self._engine = Engine(self._s3, self.prefix, self.home, self.state, self._clock)
+                self._board.change(restored=self._engine.restored)
+            return self._engine
+
+    # -- restore --------------------------------------------------------------------------------------
+
+    def restore(self, on_progress: Callable[[SyncStatus], None] | None = None) -> RestoreReport:
+        """Bring back everything that lies under the prefix; returns when it is done or cannot go on.
+
+        Resumes where an earlier one was interrupted. Never writes outside home, and never replaces a file made since the start.
+        ``on_progress`` is called about once a second, in this thread. Raises AlreadyRunning, StorageFailed.
+        """
+        engine = self._opened()
+        began = self._clock.monotonic()
+        self._board.change(phase=Phase.RESTORING, error=None)
+
+        def told() -> None:
+            assert engine.restorer is not None
+            self._board.restoring(engine.restorer.harvest, engine.restored)
+            if on_progress is not None:
+                on_progress(self._board.read())
+
+        error = None
+        try:
+            with self._passing:
+                engine.learn(self._finishing)
+            engine.fetch(self._finishing, told)
+        except WherobotsError as failure:
+            error = failure.message
+        report = engine.restore_report(self._clock.monotonic() - began, error)
+        self._board.restored(report, Phase.WATCHING if report.listed else Phase.RESTORING)
+        return report
 
     def start(self) -> None:
-        """Begin in the background: restore, then a pass at every interval and on every hint. Raises
-        AlreadyRunning.
+        """Begin in the background: restore, then a pass at every interval and on every hint.
+
+        Raises AlreadyRunning, StorageFailed.
         """
-        raise NotImplementedError
+        self._opened()
+        self._board.change(phase=Phase.RESTORING)
+        for work in (self._restore_on, self._pass_on):
+            thread = threading.Thread(
+                target=self._guarded, args=(work,), name=f"wherobots-{work.__name__}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
 
     def wait_restored(self, timeout: float | None) -> bool:
-        """Wait (in short steps, so that signals are seen) until the restore that `start` began is
-        over.
+        """Wait (in short steps, so that signals are seen) until the restore that `start` began is over.
 
-        True if it is complete; False if it goes on behind, or cannot be completed (`status` says
-        which).
+        True if it is complete; False if it goes on behind, or cannot be completed (`status` says which).
         """
-        raise NotImplementedError
+        deadline = Deadline(self._clock, timeout)
+        while not self._settled.is_set() and not deadline.passed():
+            left = deadline.left()
+            self._clock.wait(self._settled, _STEP if left is None else min(_STEP, left))
+        return self._settled.is_set() and self._board.read().restored
+
+    # -- passes ---------------------------------------------------------------------------------------
 
     def run_pass(self, *, deadline: float | None = None) -> PassReport:
-        """Scan, plan and push once, and return what came of it. Raises AlreadyRunning.
+        """Scan, plan and push once, and return what came of it. Raises AlreadyRunning, StorageFailed.
 
-        Restores first if that was never done. ``deadline`` is in seconds from now; what is not
-        durable by then is named in the report. A call during a running pass waits for that one and
-        then makes its own.
+        Restores first if that was never completed. ``deadline`` is in seconds from now; what is not durable by then is named
+        in the report. A call during a running pass waits for that one and then makes its own.
         """
-        raise NotImplementedError
+        until = Deadline(self._clock, deadline)
+        engine = self._opened()
+        restored = None
+        if not self._threads and not engine.restored:
+            restored = self.restore()
+        left = until.left()
+        if not self._passing.acquire(timeout=-1 if left is None else left):
+            return self._not_made("The pass before has not ended in time.")
+        try:
+            return replace(self._pass(until), restore=restored)
+        finally:
+            self._passing.release()
 
     def final(self, deadline: float) -> PassReport:
-        """The last pass, at stop: most valuable first, returns within ``deadline`` seconds whatever
-        S3 does. Never raises.
+        """The last pass, at stop: most valuable first, returns within ``deadline`` seconds whatever S3 does. Never raises.
 
-        May be called a second time, once the kernels have ended; each call scans anew. Pushes
-        nothing if the listing at start was never completed.
+        May be called a second time, once the kernels have ended; each call scans anew. Pushes nothing if
+        the listing at start was never completed.
         """
-        raise NotImplementedError
+        until = Deadline(self._clock, deadline)
+        self._finishing.set()
+        self._interrupt.set()
+        self._wake.set()
+        found: list[PassReport] = []
+
+        def work() -> None:
+            try:
+                with self._opening:
+                    engine = self._engine
+                if engine is None:
+                    found.append(self._not_made("The synchronisation never began."))
+                    return
+                with self._passing:
+                    self._interrupt.clear()
+                    self._board.change(phase=Phase.STOPPING)
+                    found.append(self._pass(until))
+            except Exception as error:
+                log.exception("The final pass over home failed")
+                found.append(self._not_made(f"The final pass failed: {error}"))
+
+        thread = threading.Thread(target=work, name="wherobots-final", daemon=True)
+        thread.start()
+        thread.join(until.left())
+        return found[0] if found else self._not_made("S3 did not answer in time.")
 
     def stop(self) -> None:
-        """End the threads, release the lease and the lock. No final pass. Safe to call twice; never
-        raises.
-        """
-        raise NotImplementedError
+        """End the threads, release the lease and the lock. No final pass. Safe to call twice; never raises."""
+        for event in (self._stopping, self._finishing, self._interrupt, self._wake):
+            event.set()
+        for thread in self._threads:
+            thread.join(_STOP)
+        with self._opening:
+            engine, self._engine, self._closed = self._engine, None, True
+        if engine is None:
+            return
+        # A pass that hangs in a request keeps the journal: closing it under its feet would help nobody.
+        if self._passing.acquire(timeout=_STOP):
+            engine.close()
+        else:
+            engine.abandon()
+        self._board.change(phase=Phase.STOPPED)
+
+    def _pass(self, until: Deadline) -> PassReport:
+        """One pass; the caller has the lock."""
+        engine = self._opened()
+        if not engine.listed:
+            return self._not_made("Home was not restored, so nothing is saved.")
+        began = self._clock.now()
+        phase = self._board.read().phase
+
+        def told(tally: Tally) -> None:
+            self._board.pushing(tally)
+
+        try:
+            report = engine.run(self._interrupt, until, told)
+        except WherobotsError as error:
+            report = self._not_made(error.message)
+        except (OSError, sqlite3.Error) as error:
+            log.exception("A pass over home failed")
+            report = self._not_made(f"Home or the journal cannot be used: {error}")
+        self._board.passed(report, Phase.WATCHING if phase is Phase.PUSHING else phase, began)
+        return report
+
+    def _not_made(self, message: str) -> PassReport:
+        status = self._board.read()
+        return PassReport(
+            complete=False,
+            not_durable_count=status.pending_files,
+            not_durable=status.pending,
+            error=message,
+        )
+
+    # -- the threads ------------------------------------------------------------------------------------
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            log.exception("The synchronisation of home failed")
+            self._board.change(error=f"The synchronisation failed: {error}")
+            self._settled.set()
+
+    def _restore_on(self) -> None:
+        """Restore until everything is back, with growing pauses after failures."""
+        pause = _RETRY_FIRST
+        engine = self._opened()
+        report = self.restore()
+        while not self._finishing.is_set() and not report.complete:
+            if report.listed:
+                self._settled.set()
+                self._wake.set()
+            self._clock.wait(self._finishing, pause * (0.5 + self._clock.random()))
+            pause = min(_RETRY_MOST, pause * 2)
+            if not self._finishing.is_set():
+                report = self._restore_again(engine)
+        self._settled.set()
+        self._wake.set()
+
+    def _restore_again(self, engine: Engine) -> RestoreReport:
+        if engine.restorer is None:
+            return self.restore()
+        error = None
+        try:
+            restorer = engine.restorer
+            engine.fetch(
+                self._finishing, lambda: self._board.restoring(restorer.harvest, engine.restored)
+            )
+        except WherobotsError as failure:
+            error = failure.message
+        report = engine.restore_report(0.0, error)
+        self._board.change(restored=report.complete)
+        return report
+
+    def _pass_on(self) -> None:
+        """A pass at every interval and whenever woken; sooner, with growing pauses, after one that failed."""
+        engine = self._opened()
+        while not engine.listed and not self._finishing.is_set():
+            self._clock.wait(self._wake, _STEP)
+        failures = 0
+        while not self._finishing.is_set():
+            self._wake.clear()
+            report = self.run_pass()
+            failures = failures + 1 if report.error else 0
+            wait = self.options.interval
+            if failures:
+                backoff = min(_RETRY_MOST, _RETRY_FIRST * 2**failures)
+                wait = min(wait, backoff * (0.5 + self._clock.random()))
+            self._clock.wait(self._wake, wait)
+
+    def _tell(self, status: SyncStatus) -> None:
+        if self.on_change is not None:
+            self.on_change(status)
+
+    # -- status and a person's decisions ------------------------------------------------------------------
 
     def status(self) -> SyncStatus:
         """The standing status; cheap, no I/O."""
-        return SyncStatus(phase=Phase.NEW)
+        return self._board.read()
 
     def conflicts(self) -> tuple[Conflict, ...]:
-        """What was found changed on both sides, newest first, until dismissed."""
-        raise NotImplementedError
+        """What was found changed on both sides, newest first, until dismissed. Raises AlreadyRunning, StorageFailed."""
+        return tuple(
+            Conflict(
+                shown(each.path),
+                ConflictKind(each.kind),
+                each.message,
+                None if each.kept_as is None else shown(each.kept_as),
+            )
+            for each in self._opened().journal.conflicts()
+        )
 
     def dismiss_conflicts(self) -> None:
-        """Forget the list that `conflicts` gives (the kept files stay)."""
-        raise NotImplementedError
+        """Forget the list that `conflicts` gives (the kept files stay). Raises AlreadyRunning, StorageFailed."""
+        self._opened().journal.forget_conflicts()
 
     def pending_deletes(self) -> PendingDeletes:
         """Deletions that wait for a person's word."""
-        raise NotImplementedError
+        return self._board.read().pending_deletes
 
     def confirm_deletes(self) -> int:
-        """A person's word: those that wait now may be deleted in S3. Returns how many; the next
-        pass does it.
-        """
+        """A person's word: those that wait now may be deleted in S3. Returns how many; the next pass does it."""
         raise NotImplementedError
 
     def save_again(self, paths: Sequence[str]) -> int:
-        """Put files back that were deleted in S3 while unchanged here. Returns how many were found;
-        the next pass does it.
-        """
+        """Put files back that were deleted in S3 while unchanged here. Returns how many were found; the next pass does it."""
         raise NotImplementedError
 
     def check_remote(self) -> tuple[Conflict, ...]:
-        """List S3 once and say what was changed or deleted there. Raises StorageError if it cannot
-        be listed.
-        """
+        """List S3 once and say what was changed or deleted there. Raises StorageError if it cannot be listed."""
         raise NotImplementedError

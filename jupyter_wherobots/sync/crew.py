@@ -1,0 +1,146 @@
+"""Many small jobs on plain threads: as many at once as the network rewards, none waited for beyond a deadline.
+
+Requests block in obstore or botocore, so threads it is. They are daemons: one that hangs in a request can neither hold up
+the end of a pass nor that of the process. What a job finds is delivered in batches in the caller's thread,
+so that the journal is written by one thread and a commit covers many files.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from ..s3.client import Stop
+from .clock import Clock
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+_TICK = 0.05
+"""Seconds between two deliveries."""
+_TRIAL = 0.25
+"""Seconds that a number of threads is tried before it is judged."""
+_GAIN = 1.1
+"""A larger number of threads is kept while it gives a tenth more."""
+
+
+class Governor:
+    """How many requests at once: grows while that pays, halves when S3 asks to slow down (AIMD)."""
+
+    def __init__(self, *, minimum: int = 4, start: int = 32, maximum: int = 256) -> None:
+        self.limit = start
+        self._minimum = minimum
+        self._maximum = maximum
+        self._lock = threading.Lock()
+        self._rate = 0.0
+        self._grown = False
+        self._throttled = False
+
+    def throttled(self) -> None:
+        """S3 asked to slow down; once in each trial counts."""
+        with self._lock:
+            if not self._throttled:
+                self._throttled = True
+                self.limit = max(self._minimum, self.limit // 2)
+
+    def judge(self, done: int, seconds: float) -> None:
+        """So many requests were done in so many seconds with all threads busy."""
+        rate = done / seconds
+        with self._lock:
+            if self._throttled:
+                # After a halving: up again by little steps.
+                self._throttled, self._grown, self._rate = False, False, rate
+                self.limit = min(self._maximum, self.limit + 1)
+            elif not self._grown or rate > self._rate * _GAIN:
+                self._grown, self._rate = True, rate
+                self.limit = min(self._maximum, self.limit * 3 // 2)
+
+
+class Crew(Generic[J, R]):
+    """One run of jobs, in their order, each in some thread."""
+
+    def __init__(
+        self,
+        jobs: Sequence[J],
+        work: Callable[[J], R],
+        governor: Governor,
+        clock: Clock,
+        halt: Stop,
+    ) -> None:
+        self._jobs = jobs
+        self._work = work
+        self._governor = governor
+        self._clock = clock
+        self._halt = halt
+        self._lock = threading.Lock()
+        self._next = 0
+        self._alive = 0
+        self._results: list[R] = []
+        self._failure: BaseException | None = None
+        self._over = False
+        self._changed = threading.Event()
+
+    def run(self, deliver: Callable[[list[R]], None]) -> None:
+        """Do the jobs. Returns when all are done, or at a halt, with those in flight left behind.
+
+        Raises what a job raised (jobs answer with their failures; only bugs and failpoints raise).
+        """
+        try:
+            for results in self._batches():
+                deliver(results)
+        finally:
+            with self._lock:
+                self._over = True
+
+    def _batches(self) -> Iterator[list[R]]:
+        trial_at, trial_done, delivered = self._clock.monotonic(), 0, 0
+        while True:
+            self._hire()
+            self._clock.wait(self._changed, _TICK)
+            self._changed.clear()
+            with self._lock:
+                results, self._results = self._results, []
+                failure, alive = self._failure, self._alive
+                idle = self._next >= len(self._jobs)
+            if results:
+                delivered += len(results)
+                yield results
+            if failure is not None:
+                raise failure
+            if (idle and not alive) or self._halt.is_set():
+                return
+            now = self._clock.monotonic()
+            if now - trial_at >= _TRIAL:
+                if not idle:
+                    self._governor.judge(delivered - trial_done, now - trial_at)
+                trial_at, trial_done = now, delivered
+
+    def _hire(self) -> None:
+        with self._lock:
+            wanted = min(self._governor.limit - self._alive, len(self._jobs) - self._next)
+            self._alive += max(0, wanted)
+        for _ in range(wanted):
+            threading.Thread(target=self._labour, name="wherobots-crew", daemon=True).start()
+
+    def _labour(self) -> None:
+        while True:
+            with self._lock:
+                surplus = self._alive > self._governor.limit
+                if self._over or surplus or self._next >= len(self._jobs) or self._halt.is_set():
+                    self._alive -= 1
+                    if not self._alive:
+                        self._changed.set()
+                    return
+                job = self._jobs[self._next]
+                self._next += 1
+            try:
+                result = self._work(job)
+            except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+                with self._lock:
+                    self._failure = error
+                    self._alive -= 1
+                self._changed.set()
+                return
+            with self._lock:
+                self._results.append(result)

@@ -1,0 +1,144 @@
+"""What is not mirrored, and why. Never silently: every omission is shown with its reason.
+
+Built in: credentials, true caches, what editors keep for the length of a save, our own state. From people: files called
+``.wherobotsignore`` in any folder, with git's syntax (a ``!pattern`` also brings back a credential file that is
+withheld by default). What costs little to make again but much to lose for a while (``.venv``) is mirrored last, not dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pathspec
+
+from .status import SkipReason
+
+RULES_FILE = b".wherobotsignore"
+CACHE_TAG = b"CACHEDIR.TAG"
+STAGED = b".wherobots-staged-"
+"""Begins the name of a staging file (`landing`), on file systems that need one."""
+CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
+"""The first bytes of a CACHEDIR.TAG that means it (bford.info/cachedir)."""
+
+_SECRET_FILES = re.compile(
+    rb"\.aws/credentials|\.ssh/(?:id_[^/]*(?<!\.pub)|identity|[^/]*\.pem|[^/]*\.key)"
+    rb"|\.netrc|\.pgpass|\.git-credentials|\.config/git/credentials|\.docker/config\.json|\.kube/config"
+    rb"|\.pypirc|\.s3cfg|\.boto|\.passwd-s3fs|\.config/rclone/rclone\.conf|\.config/gh/hosts\.yml"
+    rb"|\.kaggle/kaggle\.json|\.databrickscfg|\.vault-token|\.my\.cnf|\.huggingface/token|\.condarc-tokens"
+    rb"|\.terraform\.d/credentials\.tfrc\.json|\.jupyter/[^/]*cookie_secret"
+)
+_SECRET_FOLDERS = frozenset(
+    (
+        b".aws/sso",
+        b".aws/cli/cache",
+        b".gnupg",
+        b".config/gcloud",
+        b".azure",
+        b".local/share/jupyter/runtime",
+        b".local/share/keyrings",
+    )
+)
+_SECRET_PARENTS = frozenset(
+    match.rpartition(b"/")[0]
+    for match in (
+        *(b".aws/x", b".ssh/x", b"x", b".config/git/x", b".docker/x", b".kube/x", b".kaggle/x"),
+        *(
+            b".config/rclone/x",
+            b".config/gh/x",
+            b".huggingface/x",
+            b".terraform.d/x",
+            b".jupyter/x",
+        ),
+    )
+)
+_CACHE_FOLDERS = frozenset((b".cache", b".local/share/Trash", b".Trash"))
+
+_MESSAGES = {
+    SkipReason.CREDENTIALS: "Credentials are not put where others of your organization may read them; "
+    "a line !/{path} in .wherobotsignore mirrors it all the same.",
+    SkipReason.CACHE: "A cache: it is made again when it is needed.",
+    SkipReason.SPECIAL: "Neither a file, a folder nor a link.",
+    SkipReason.OTHER_DEVICE: "Another file system is mounted here.",
+    SkipReason.OWN_STATE: "The synchronisation's own state.",
+    SkipReason.RULE: "Named by a rule in .wherobotsignore.",
+    SkipReason.UNREADABLE: "It cannot be read.",
+    SkipReason.TEMPORARY: "A temporary file of an editor.",
+}
+
+
+def message(reason: SkipReason, path: bytes) -> str:
+    """Why, in words for people."""
+    return _MESSAGES[reason].format(path=path.decode("utf-8", "backslashreplace"))
+
+
+class Rules(NamedTuple):
+    """The patterns of one ``.wherobotsignore``. ``base`` is its folder; ``problems`` lines that could not be understood."""
+
+    base: bytes
+    patterns: tuple[pathspec.Pattern, ...]
+    problems: tuple[str, ...]
+
+
+def parse(base: bytes, text: bytes) -> Rules:
+    """The rules in one file. A line that is no pattern is reported and the others hold."""
+    patterns: list[pathspec.Pattern] = []
+    problems = []
+    for line in text.decode("utf-8", "surrogateescape").splitlines():
+        try:
+            patterns += pathspec.GitIgnoreSpec.from_lines([line]).patterns
+        except ValueError as error:
+            problems.append(f"{line!r} is no pattern: {error}")
+    return Rules(base, tuple(patterns), tuple(problems))
+
+
+def ruled(rules: Iterable[Rules], path: bytes, folder: bool) -> bool | None:
+    """What the last rule that matches says: True ignored, False brought back by a ``!``; None if none matches."""
+    verdict = None
+    for each in rules:
+        inner = path[len(each.base) + 1 :] if each.base else path
+        text = inner.decode("utf-8", "surrogateescape") + ("/" if folder else "")
+        for pattern in each.patterns:
+            if pattern.include is not None and pattern.match_file(text) is not None:
+                verdict = pattern.include
+    return verdict
+
+
+class Ignore:
+    """The built-in rules, and this engine's own folders (``own``: paths in home)."""
+
+    def __init__(self, own: Iterable[bytes] = ()) -> None:
+        self._own = frozenset(own)
+
+    def has_secrets(self, folder: bytes) -> bool:
+        """Whether files directly in this folder may be credentials; spares the others a look."""
+        return folder in _SECRET_PARENTS
+
+    def folder(self, path: bytes, name: bytes, rules: tuple[Rules, ...]) -> SkipReason | None:
+        """Why a folder and all in it is not mirrored, or None."""
+        if path in self._own:
+            return SkipReason.OWN_STATE
+        verdict = ruled(rules, path, True) if rules else None
+        if verdict is False:
+            return None
+        if path in _SECRET_FOLDERS:
+            return SkipReason.CREDENTIALS
+        if name == b"__pycache__" or path in _CACHE_FOLDERS or name.startswith(b".Trash-"):
+            return SkipReason.CACHE
+        return SkipReason.RULE if verdict else None
+
+    def file(
+        self, path: bytes, name: bytes, rules: tuple[Rules, ...], secrets: bool = True
+    ) -> SkipReason | None:
+        """Why a file or link is not mirrored, or None. ``secrets`` False: its folder has none."""
+        if path in self._own or name.startswith(STAGED):
+            return SkipReason.OWN_STATE
+        verdict = ruled(rules, path, False) if rules else None
+        if verdict is False:
+            return None
+        if name.startswith(b".~"):
+            return SkipReason.TEMPORARY
+        if secrets and _SECRET_FILES.fullmatch(path):
+            return SkipReason.CREDENTIALS
+        return SkipReason.RULE if verdict else None

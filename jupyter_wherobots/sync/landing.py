@@ -1,0 +1,187 @@
+"""Putting one restored file in its place: whole, verified, and never over something that was not expected there.
+
+The bytes go into an unnamed inode of the folder they belong to (``O_TMPFILE``; a kill leaves nothing behind) or, where the
+file system has none, into a staging file; only when they are all there and right are they linked to their name,
+which fails if the name is taken. Everything is reached from the open home, through no link.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import stat as st
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import StorageFailed
+from . import beneath
+from .failpoints import failpoint
+from .ignore import STAGED
+from .scan import pack
+
+_UNSUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
+
+
+class Wanted(NamedTuple):
+    """What a restored file is to be. ``sha256`` None if nobody knows."""
+
+    size: int
+    sha256: str | None
+    mode: int
+    mtime_ns: int
+
+
+class Landed(NamedTuple):
+    """What stands there now: packed stat and the SHA-256 of its bytes."""
+
+    stat: bytes
+    sha256: bytes
+
+
+@contextmanager
+def _unnamed(folder: int, name: bytes) -> Iterator[tuple[int, bytes | None]]:
+    """An open file in a folder that has no name yet, or (second value) a staging name."""
+    staged = None
+    try:
+        fd = os.open(b".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        staged = STAGED + secrets.token_hex(8).encode()
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(staged, flags, 0o600, dir_fd=folder)
+    try:
+        yield fd, staged
+    finally:
+        os.close(fd)
+        if staged is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(staged, dir_fd=folder)
+
+
+def file(root: int, path: bytes, chunks: Iterable[bytes], wanted: Wanted) -> Landed:
+    """Create a file with these bytes.
+
+    Raises FileExistsError if the name is taken, StorageFailed if the bytes are not the right ones, OSError for what the
+    file system refuses (ENOSPC, ENAMETOOLONG, a file where a folder belongs).
+    """
+    parent, _, name = path.rpartition(b"/")
+    with (
+        beneath.folder(root, parent, create=True) as folder,
+        _unnamed(folder, name) as (fd, staged),
+    ):
+        digest = hashlib.sha256()
+        size = 0
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            _write(fd, chunk)
+        if size != wanted.size or wanted.sha256 not in (None, digest.hexdigest()):
+            raise StorageFailed("The bytes that came are not the ones that were put.")
+        os.fchmod(fd, wanted.mode)
+        os.utime(fd, ns=(wanted.mtime_ns, wanted.mtime_ns))
+        failpoint("restore.before-link")
+        if staged is None:
+            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
+        else:
+            _place(folder, staged, name)
+        failpoint("restore.after-link")
+        return Landed(pack(os.fstat(fd)), digest.digest())
+
+
+def _place(folder: int, staged: bytes, name: bytes) -> None:
+    """Give a staging file its name, unless that is taken."""
+    try:
+        os.link(staged, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.unlink(staged, dir_fd=folder)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+            raise
+        # No hard links on this file system: look, then rename.
+        with suppress(FileNotFoundError):
+            os.stat(name, dir_fd=folder, follow_symlinks=False)
+            raise FileExistsError(errno.EEXIST, "taken", name) from None
+        os.rename(staged, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _write(fd: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def link(root: int, path: bytes, target: bytes, mtime_ns: int) -> Landed:
+    """Create a symbolic link. Raises as `file` does; where it leads is never looked at."""
+    parent, _, name = path.rpartition(b"/")
+    if not target or b"\0" in target:
+        raise StorageFailed("The object is no symbolic link that could exist.")
+    with beneath.folder(root, parent, create=True) as folder:
+        os.symlink(target, name, dir_fd=folder)
+        os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
+        stat = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return Landed(pack(stat), hashlib.sha256(target).digest())
+
+
+def digest(root: int, path: bytes) -> Landed | None:
+    """What lies at a path: stat and SHA-256, or None if nothing does (or nothing that can be read). Never follows a link."""
+    try:
+        info = beneath.lstat(root, path)
+        if st.S_ISLNK(info.st_mode):
+            return Landed(pack(info), hashlib.sha256(beneath.readlink(root, path)).digest())
+        if not st.S_ISREG(info.st_mode):
+            return None
+        parent, _, name = path.rpartition(b"/")
+        with beneath.folder(root, parent) as folder:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        with os.fdopen(fd, "rb") as opened:
+            before = pack(os.fstat(fd))
+            sha256 = hashlib.sha256()
+            while chunk := opened.read(1024 * 1024):
+                sha256.update(chunk)
+            if pack(os.fstat(fd)) != before:
+                return None
+    except OSError:
+        return None
+    return Landed(before, sha256.digest())
+
+
+def set_aside(root: int, path: bytes, expected: bytes, aside: Path) -> Path | None:
+    """Move a file of home into ``aside``, if it still is as ``expected``; where it went, or None.
+
+    ``aside`` is made on the way and may lie on another file system.
+    """
+    info = beneath.lstat(root, path)
+    if pack(info) != expected:
+        return None
+    target = aside / os.fsdecode(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while os.path.lexists(target):
+        number += 1
+        target = aside / f"{os.fsdecode(path)}.{number}"
+    parent, _, name = path.rpartition(b"/")
+    with beneath.folder(root, parent) as folder:
+        try:
+            os.rename(name, target, src_dir_fd=folder)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copy_aside(folder, name, info, target)
+            os.unlink(name, dir_fd=folder)
+    return target
+
+
+def _copy_aside(folder: int, name: bytes, info: os.stat_result, target: Path) -> None:
+    if st.S_ISLNK(info.st_mode):
+        os.symlink(os.readlink(name, dir_fd=folder), os.fsencode(target))
+        return
+    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    with os.fdopen(source, "rb") as reading, open(target, "xb") as writing:
+        while chunk := reading.read(1024 * 1024):
+            writing.write(chunk)
+        os.fchmod(writing.fileno(), st.S_IMODE(info.st_mode))
+    os.utime(target, ns=(info.st_atime_ns, info.st_mtime_ns))

@@ -1,0 +1,368 @@
+"""What lies in home now, compared with the journal as it is walked: only differences are kept.
+
+The scan is the truth that hints only hurry. It never follows a link, never crosses into another file system, opens folders
+alone (so no fifo can hang it), and an error is never an absence: a name is *missing* only if its folder was
+read to the end without it, or that folder itself is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as st
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from ..s3.client import Stop
+from . import beneath
+from .ignore import CACHE_SIGNATURE, CACHE_TAG, RULES_FILE, STAGED, Ignore, Rules, message, parse
+from .journal import ATTENTION, Flag, Journal
+from .status import Skipped, SkipReason, shown
+
+_STAT = struct.Struct("<QQQqqI")
+_pack = _STAT.pack
+_MAX_RULES = 1024 * 1024
+_OURS = (b".~", STAGED)
+_READ_AGAIN = int(Flag.RACY | Flag.PENDING)
+
+
+def pack(stat: os.stat_result) -> bytes:
+    """What of a stat tells one state of a file from another: device, inode, size, both times in ns, mode."""
+    return _pack(
+        stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_mode
+    )
+
+
+class Stat(NamedTuple):
+    """A packed stat, taken apart again."""
+
+    dev: int
+    ino: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return st.S_ISLNK(self.mode)
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Which inode it is."""
+        return self.dev, self.ino
+
+
+def unpack(packed: bytes) -> Stat:
+    """A packed stat, taken apart."""
+    return Stat(*_STAT.unpack(packed))
+
+
+class Entry(NamedTuple):
+    """A file or link that is not as the journal has it."""
+
+    path: bytes
+    stat: bytes
+    links: int
+
+
+@dataclass
+class Scan:
+    """What one walk found.
+
+    ``missing``: journaled, and certainly not in home. ``hidden``: journaled, but not mirrored any more, or now. ``seen``: rows
+    that are as the journal has them and want to be recorded as seen. ``folders`` and their modes. ``complete``: nothing was
+    left unread.
+    """
+
+    files: int = 0
+    size: int = 0
+    changed: list[Entry] = field(default_factory=list)
+    seen: list[bytes] = field(default_factory=list)
+    missing: list[bytes] = field(default_factory=list)
+    hidden: list[bytes] = field(default_factory=list)
+    folders: dict[bytes, os.stat_result] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    complete: bool = True
+    stopped: bool = False
+
+
+def mounts_below(home: Path) -> frozenset[bytes]:
+    """The mount points inside home, relative to it; none where the system does not tell."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return frozenset()
+    prefix = os.fsencode(os.path.realpath(home)).rstrip(b"/") + b"/"
+    points = (line.split(b" ", 5)[4] for line in lines)
+    # proc(5): space, tab, newline and backslash are octal escapes.
+    plain = (
+        p.decode("latin-1").encode().decode("unicode_escape").encode("latin-1") for p in points
+    )
+    return frozenset(p[len(prefix) :] for p in plain if p.startswith(prefix))
+
+
+class Scanner:
+    """Walks one home. ``root`` is its open folder."""
+
+    def __init__(self, root: int, home: Path, journal: Journal, ignore: Ignore, stop: Stop) -> None:
+        self._root = root
+        self._home = home
+        self._journal = journal
+        self._ignore = ignore
+        self._stop = stop
+
+    def scan(self, only: Iterable[bytes] | None = None) -> Scan:
+        """Walk home, or (``only``) look at these folders alone, without the folders in them.
+
+        A walk of chosen folders says nothing of absence: ``missing`` and ``hidden`` stay empty.
+        """
+        walk = _Walk(self._root, mounts_below(self._home), self._journal, self._ignore)
+        found = walk.found
+        stack = [_Folder(b"", None, ())] if only is None else [*map(walk.reached, only)]
+        while stack:
+            if self._stop.is_set():
+                found.complete, found.stopped = False, True
+                break
+            folder = stack.pop()
+            below = walk.read(folder) if folder is not None else ()
+            if only is None:
+                stack.extend(below)
+        if only is not None or found.stopped:
+            found.missing, found.hidden = [], []
+        else:
+            walk.judge_unreached()
+        return found
+
+
+class _Folder(NamedTuple):
+    """A folder to be read, as its parent showed it."""
+
+    path: bytes
+    identity: tuple[int, int] | None
+    rules: tuple[Rules, ...]
+
+
+class _Walk:
+    """One walk in progress."""
+
+    def __init__(
+        self, root: int, mounts: frozenset[bytes], journal: Journal, ignore: Ignore
+    ) -> None:
+        self.found = Scan()
+        self._root = root
+        self._device = os.fstat(root).st_dev
+        self._mounts = mounts
+        self._journal = journal
+        self._ignore = ignore
+        # Of each folder that was read: the names in it that are there without being mirrored. None: nothing
+        # can be said of what is in it.
+        self._hidden: dict[bytes, set[bytes] | None] = {}
+
+    def reached(self, path: bytes) -> _Folder | None:
+        """A folder as a walk from the top would reach it, with the rules above it; None if it is not mirrored."""
+        rules: tuple[Rules, ...] = ()
+        here = b""
+        for name in path.split(b"/") if path else ():
+            rules = self._rules(here, rules)
+            here = here + b"/" + name if here else name
+            if here in self._mounts or self._ignore.folder(here, name, rules):
+                return None
+        return _Folder(path, None, rules)
+
+    def read(self, folder: _Folder) -> list[_Folder]:
+        """Read one folder; returns those in it that are to be read."""
+        path = folder.path
+        try:
+            fd = beneath.open_folder(self._root, path, folder.identity)
+        except OSError as error:
+            if not beneath.is_gone(error):  # else it went since its parent was read
+                self._unreadable(path, error)
+            return []
+        try:
+            with os.scandir(fd) as entries:
+                return self._entries(folder, fd, list(entries))
+        except OSError as error:
+            self._unreadable(path, error)
+            return []
+        finally:
+            os.close(fd)
+
+    def _entries(  # noqa: PLR0912, PLR0915 - a call for each file would double the time of an idle scan
+        self, folder: _Folder, fd: int, listing: list[os.DirEntry[str]]
+    ) -> list[_Folder]:
+        """Compare a folder's entries with the journal. This loop runs for every file in every scan: it is kept lean."""
+        path, _, rules = folder
+        info = os.fstat(fd)
+        names = [os.fsencode(entry.name) for entry in listing]
+        if info.st_dev != self._device:
+            return self._leave(path, SkipReason.OTHER_DEVICE)
+        if CACHE_TAG in names and b"pyvenv.cfg" not in names and _is_cache(fd):
+            return self._leave(path, SkipReason.CACHE)
+        if RULES_FILE in names:
+            rules = self._rules(path, rules)
+        found, ignore, changed = self.found, self._ignore, self.found.changed
+        found.folders[path] = info
+        prefix = path + b"/" if path else b""
+        known = self._journal.folder(path)
+        secrets = ignore.has_secrets(path)
+        look_closer = secrets or bool(rules) or bool(self._mounts)
+        hidden: set[bytes] = set()
+        vanished: set[bytes] = set()
+        below: list[_Folder] = []
+        matched = files = size = 0
+        for name, entry in zip(names, listing, strict=True):
+            if entry.is_dir(follow_symlinks=False):
+                inner = prefix + name
+                reason = ignore.folder(inner, name, rules)
+                if reason is None and inner in self._mounts:
+                    reason = SkipReason.OTHER_DEVICE
+                if reason is None:
+                    below.append(_Folder(inner, (self._device, entry.inode()), rules))
+                else:
+                    hidden.add(name)
+                    self._skip(inner + b"/", reason)
+                continue
+            if look_closer or name.startswith(_OURS):
+                inner = prefix + name
+                reason = ignore.file(inner, name, rules, secrets)
+                if reason is None and inner in self._mounts:
+                    reason = SkipReason.OTHER_DEVICE
+                if reason is not None:
+                    hidden.add(name)
+                    self._skip(inner, reason)
+                    continue
+            try:
+                stat = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                vanished.add(name)
+                continue
+            except OSError as error:
+                hidden.add(name)
+                self._unreadable(prefix + name, error)
+                continue
+            # `pack`, without the call.
+            packed = _pack(
+                stat.st_dev,
+                stat.st_ino,
+                stat.st_size,
+                stat.st_mtime_ns,
+                stat.st_ctime_ns,
+                stat.st_mode,
+            )
+            row = known.get(name)
+            if row is not None and row.stat == packed:
+                if row.flags & ATTENTION:
+                    self._attend(Entry(prefix + name, packed, stat.st_nlink), row.flags)
+            elif st.S_ISREG(stat.st_mode) or st.S_ISLNK(stat.st_mode):
+                changed.append(Entry(prefix + name, packed, stat.st_nlink))
+            else:
+                hidden.add(name)
+                self._skip(prefix + name, SkipReason.SPECIAL)
+                continue
+            files += 1
+            size += stat.st_size
+            matched += row is not None
+        found.files += files
+        found.size += size
+        if matched != len(known):
+            folders = {each.path[len(prefix) :] for each in below}
+            # A folder where a file was: the file is gone.
+            gone = known.keys() - (set(names) - vanished - folders)
+            found.missing += [prefix + name for name in gone]
+            found.hidden += [prefix + name for name in known.keys() & hidden]
+        self._hidden[path] = hidden
+        return below
+
+    def _attend(self, entry: Entry, flags: int) -> None:
+        if flags & _READ_AGAIN:
+            self.found.changed.append(entry)
+        if flags & ~_READ_AGAIN & ATTENTION:
+            self.found.seen.append(entry.path)
+
+    # -- what was not reached ---------------------------------------------------------------------
+
+    def judge_unreached(self) -> None:
+        """Say of the journaled files in folders that were not read whether they are missing or only hidden."""
+        verdicts: dict[bytes, bool] = {}
+        for folder in self._journal.folders():
+            if self._hidden.get(folder) is None:
+                gone = folder not in self._hidden and self._is_gone(folder, verdicts)
+                prefix = folder + b"/" if folder else b""
+                rows = [prefix + name for name in self._journal.folder(folder)]
+                (self.found.missing if gone else self.found.hidden).extend(rows)
+
+    def _is_gone(self, folder: bytes, verdicts: dict[bytes, bool]) -> bool:
+        """Whether a folder that was not read is certainly not there."""
+        trail = [folder]
+        while trail[-1] not in verdicts:
+            folder = trail[-1]
+            parent, _, name = folder.rpartition(b"/")
+            if parent in self._hidden:
+                hidden = self._hidden[parent]
+                verdicts[folder] = (
+                    hidden is not None and name not in hidden and self._no_folder(folder)
+                )
+            elif not parent:
+                verdicts[folder] = False  # home itself was not read
+            else:
+                trail.append(parent)
+        verdict = verdicts[trail[-1]]
+        verdicts.update(dict.fromkeys(trail, verdict))
+        return verdict
+
+    def _no_folder(self, path: bytes) -> bool:
+        """Whether there is certainly no folder at a path; an error is never an absence."""
+        try:
+            return not st.S_ISDIR(beneath.lstat(self._root, path).st_mode)
+        except OSError as error:
+            return beneath.is_gone(error)
+
+    # -- rules and omissions ----------------------------------------------------------------------
+
+    def _rules(self, path: bytes, above: tuple[Rules, ...]) -> tuple[Rules, ...]:
+        name = path + b"/" + RULES_FILE if path else RULES_FILE
+        try:
+            with os.fdopen(beneath.open_file(self._root, name), "rb") as file:
+                rules = parse(path, file.read(_MAX_RULES))
+        except FileNotFoundError:
+            return above
+        except OSError as error:
+            self.found.notes.append(f"{shown(name)} cannot be read: {error.strerror}.")
+            return above
+        self.found.notes += [f"{shown(name)}: {problem}" for problem in rules.problems]
+        return (*above, rules)
+
+    def _leave(self, path: bytes, reason: SkipReason) -> list[_Folder]:
+        """Leave out a folder that was already opened."""
+        self._hidden[path] = None
+        self._skip(path + b"/", reason)
+        return []
+
+    def _skip(self, path: bytes, reason: SkipReason) -> None:
+        text = message(reason, path.rstrip(b"/"))
+        self.found.skipped.append(Skipped(shown(path), reason, text))
+
+    def _unreadable(self, path: bytes, error: OSError) -> None:
+        self._hidden.setdefault(path, None)
+        self.found.complete = False
+        text = f"It cannot be read: {error.strerror or error}."
+        self.found.skipped.append(Skipped(shown(path) or ".", SkipReason.UNREADABLE, text))
+
+
+def _is_cache(folder: int) -> bool:
+    """Whether the CACHEDIR.TAG in a folder means it."""
+    try:
+        tag = os.open(CACHE_TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except OSError:
+        return False
+    try:
+        return os.read(tag, len(CACHE_SIGNATURE)) == CACHE_SIGNATURE
+    except OSError:
+        return False
+    finally:
+        os.close(tag)
