@@ -85,7 +85,10 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
 
         services.s3 = S3(configuration.place.bucket)
         resolver = LayoutResolver(configuration.place, configuration.layout, services.s3)
-        services.storage = Storage(services.s3, resolver, home=configuration.home)
+        services.storage = Storage(
+            services.s3, resolver, home=configuration.home, state=configuration.state
+        )
+        services.storage.start()
         self._begin_home(services, persistence, layout)
 
     def initialize_handlers(self) -> None:
@@ -166,13 +169,18 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         # local spawners send SIGINT first.
         on_main_thread = threading.current_thread() is threading.main_thread()
         if on_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, lambda *_: serverapp.stop(from_signal=True))
+            signal.signal(signal.SIGINT, self._on_sigint)
         sync = self._services.sync if self._services else None
         if sync is not None:
             serverapp.event_logger.register_event_schema(EVENT_SCHEMA)
             loop = asyncio.get_running_loop()
             # Emitting from a thread raises and delivers nothing, so hop to the loop first.
             sync.on_change = lambda _: _post(loop, self._schedule_event, loop)
+
+    def _on_sigint(self, *_: object) -> None:
+        self.log.critical("received signal %s, stopping", signal.SIGINT.value)
+        if self.serverapp is not None:
+            self.serverapp.stop(from_signal=True)
 
     def _schedule_event(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._event_scheduled:
