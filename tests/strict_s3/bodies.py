@@ -15,9 +15,7 @@ class Synthetic:
     """`size` bytes that follow from `seed`: a terabyte costs no memory, and can be verified."""
 
     def __init__(self, seed: str, size: int) -> None:
-        digest = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).digest()
-        # 4,093 is a prime: no piece, page or part boundary ever falls on the period.
-        self._pattern = (digest * 128)[:4093]
+        self._seed = seed
         self._size = size
 
     def __len__(self) -> int:
@@ -26,9 +24,11 @@ class Synthetic:
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self._size)
         length = max(0, stop - start)
-        offset = start % len(self._pattern)
-        repeats = (offset + length) // len(self._pattern) + 1
-        return (self._pattern * repeats)[offset : offset + length]
+        # 4,093 is a prime: no boundary of a page, a piece or a part falls on the period.
+        pattern = (hashlib.sha256(self._seed.encode()).digest() * 128)[:4093]
+        offset = start % len(pattern)
+        repeats = (offset + length) // len(pattern) + 1
+        return (pattern * repeats)[offset : offset + length]
 
 
 class Window:

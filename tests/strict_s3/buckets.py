@@ -106,13 +106,12 @@ def list_objects(state: State, call: Call) -> Response:
     after = _untoken(token) if token else start_after
     page = listing.page(
         bucket.from_key,
-        lambda key: bucket.current(key) is not None,
+        lambda version: not version.is_delete_marker,
         prefix,
         delimiter,
         after,
         limit,
     )
-    objects = (bucket.current(key) for key in page.keys)
     owner = _OWNER if query.get("fetch-owner") == "true" else ""
     return wire.document(
         "ListBucketResult",
@@ -121,12 +120,12 @@ def list_objects(state: State, call: Call) -> Response:
         wire.tag("Delimiter", encode(delimiter)) if delimiter else "",
         wire.tag("MaxKeys", limit),
         wire.tag("EncodingType", "url") if "encoding-type" in query else "",
-        wire.tag("KeyCount", len(page.keys) + len(page.prefixes)),
+        wire.tag("KeyCount", len(page.versions) + len(page.prefixes)),
         wire.tag("IsTruncated", str(page.truncated).lower()),
         wire.tag("ContinuationToken", token) if token is not None else "",
         wire.tag("NextContinuationToken", _token(page.last)) if page.truncated else "",
         wire.tag("StartAfter", encode(start_after)) if start_after else "",
-        *(_contents(encode(each.key), each, owner) for each in objects if each is not None),
+        *(_contents(encode(each.key), each, owner) for each in page.versions),
         wire.prefixes(page.prefixes, encode),
     )
 
@@ -149,9 +148,9 @@ def list_versions(state: State, call: Call) -> Response:
     encode = wire.encoder(query)
 
     shown = _older(bucket.versions(after), after_version) if after_version else []
-    page = listing.page(bucket.from_key, lambda key: True, prefix, delimiter, after, limit + 1)
-    for key in page.keys:
-        shown += bucket.versions(key)
+    page = listing.page(bucket.from_key, lambda version: True, prefix, delimiter, after, limit + 1)
+    for each in page.versions:
+        shown += bucket.versions(each.key)
 
     entries: list[tuple[str, Version | None]] = [(each.key, each) for each in shown]
     entries += [(group, None) for group in page.prefixes]

@@ -58,13 +58,17 @@ def named(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[HEADER + name] for name in ALGORITHMS if HEADER + name in headers}
 
 
+def kind(found: Mapping[str, str]) -> str:
+    """Whether the checksum of an object is made of those of its parts; "" if it has none."""
+    if not found:
+        return ""
+    return "COMPOSITE" if any("-" in value for value in found.values()) else "FULL_OBJECT"
+
+
 def headers(found: Mapping[str, str]) -> list[tuple[str, str]]:
     """The headers of an answer that tell the checksums of an object or a part."""
     told = [(HEADER + name, value) for name, value in found.items()]
-    if told:
-        made_of_parts = any("-" in value for value in found.values())
-        told.append((HEADER + "type", "COMPOSITE" if made_of_parts else "FULL_OBJECT"))
-    return told
+    return [*told, (HEADER + "type", kind(found))] if told else []
 
 
 def verify(headers: Mapping[str, str], body: bytes) -> None:

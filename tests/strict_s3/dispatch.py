@@ -44,6 +44,7 @@ HANDLERS: dict[Operation, Callable[[State, Call], Response]] = {
 }
 _WITH_BODY = {Operation.PUT_OBJECT, Operation.UPLOAD_PART, Operation.DELETE_OBJECTS}
 _SKEW_SECONDS = 15 * 60
+_LONGEST_PRESIGNED_SECONDS = 7 * 24 * 3600
 
 
 @dataclass
@@ -69,7 +70,10 @@ class Signatures:
             credential = call.query.get("X-Amz-Credential", "").partition("/")[0]
             token = call.query.get("X-Amz-Security-Token")
             signed_at = call.query.get("X-Amz-Date", "")
-            if now > _seconds(signed_at) + int(call.query.get("X-Amz-Expires", 0)):
+            valid_for = call.query.get("X-Amz-Expires", "")
+            if not valid_for.isdigit() or not 0 < int(valid_for) <= _LONGEST_PRESIGNED_SECONDS:
+                raise S3Error("AuthorizationQueryParametersError")
+            if now > _seconds(signed_at) + int(valid_for):
                 raise S3Error("AccessDenied", "Request has expired")
         elif header or "Signature" in call.query:
             raise S3Error(
@@ -117,7 +121,7 @@ class Dispatcher:
     def abandoned(self, request: HttpRequest) -> None:
         """Count a request whose body never came whole."""
         call = calls.identify(request)
-        self._journal.record(Record(call.operation, call.subject, 0, effect=False))
+        self._journal.record(Record(call.operation, call.subject, 0, "", False, 0, 0))
 
     def serve(self, request: HttpRequest) -> Response | Coroutine[Any, Any, Response]:
         """The answer, or, if something interferes, a coroutine that comes to it."""
@@ -165,7 +169,9 @@ class Dispatcher:
             ("x-amz-request-id", "0" * 16),
         ]
         status = 0 if response.reset else response.status
-        self._journal.record(Record(call.operation, call.subject, status, code, effect))
+        received, sent = len(call.request.body), len(response.body)
+        record = Record(call.operation, call.subject, status, code, effect, received, sent)
+        self._journal.record(record)
         return response
 
     async def _serve_with(self, plan: Plan, call: Call) -> Response:

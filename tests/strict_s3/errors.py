@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 # code -> (HTTP status, message). Codes not listed here cannot be raised or injected.
 ERRORS: dict[str, tuple[int, str]] = {
     "AccessDenied": (403, "Access Denied"),
+    "AuthorizationQueryParametersError": (400, "The query parameters of the signature are wrong."),
     "BadDigest": (400, "The Content-MD5 or checksum value that you specified did not match."),
     "BucketAlreadyOwnedByYou": (409, "The bucket that you tried to create already exists."),
     "BucketNotEmpty": (409, "The bucket that you tried to delete is not empty."),

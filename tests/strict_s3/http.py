@@ -109,6 +109,12 @@ class _Chunked:
                 self._trailer = True
 
 
+def _report(task: asyncio.Task[None]) -> None:
+    """Tell the loop's exception handler what a task raised."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        task.get_loop().call_exception_handler({"message": "no answer", "exception": error})
+
+
 class Connection(asyncio.Protocol):
     """One client's connection: requests one after the other, kept alive."""
 
@@ -179,6 +185,7 @@ class Connection(asyncio.Protocol):
                 self._finished()
             else:
                 self._task = asyncio.get_running_loop().create_task(self._answer_later(answer))
+                self._task.add_done_callback(_report)
 
     def _read_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")

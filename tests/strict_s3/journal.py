@@ -19,14 +19,17 @@ CONTROL_PATH = "/-/control"
 class Record:
     """One request. `status` is 0 when no answer was sent: a reset, or a client that left.
 
-    `effect` says whether the operation was carried out, whatever the client was told.
+    `key` is the prefix of a listing, `effect` says whether the operation was carried out, whatever
+    the client was told. `received` and `sent` are the bytes of the bodies.
     """
 
     operation: Operation
     key: str
     status: int
-    code: str = ""
-    effect: bool = True
+    code: str
+    effect: bool
+    received: int
+    sent: int
 
 
 class Journal:
@@ -34,6 +37,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
+        self.in_flight = 0
         self.clear()
 
     def clear(self) -> None:
@@ -43,7 +47,6 @@ class Journal:
             self.requests: deque[Record] = deque(maxlen=KEPT)
             self.bytes_in = 0
             self.bytes_out = 0
-            self.in_flight = getattr(self, "in_flight", 0)
             self.peak = self.in_flight
 
     def received(self, count: int) -> None:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-FromKey = Callable[[str], Iterator[str]]
+from tests.strict_s3.store import Version
+
+FromKey = Callable[[str], Iterator[Version]]
 
 
 @dataclass
-class KeyPage:
-    """Keys and common prefixes, and whether more follow; `last` is the last of both."""
+class Page:
+    """Versions and common prefixes, and whether more follow; `last` is the last of both."""
 
-    keys: list[str] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     truncated: bool = False
 
     @property
     def last(self) -> str:
         """Where the next page goes on: after this key, or after all keys of this prefix."""
-        return max(self.keys[-1:] + self.prefixes[-1:], default="")
+        keys = [each.key for each in self.versions[-1:]]
+        return max(keys + self.prefixes[-1:], default="")
 
 
 def beyond(prefix: str) -> str:
@@ -40,33 +43,33 @@ def common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
 
 def page(
     from_key: FromKey,
-    visible: Callable[[str], bool],
+    visible: Callable[[Version], bool],
     prefix: str,
     delimiter: str,
     after: str,
     limit: int,
-) -> KeyPage:
-    """At most `limit` visible keys and groups that come after `after`.
+) -> Page:
+    """At most `limit` keys and groups, among those that are visible, that come after `after`.
 
     A group that `after` names itself was listed already and is left out; one that `after` lies
     inside of is listed if a key after it is there.
     """
-    result = KeyPage()
+    result = Page()
     start = prefix
     if after:
         group = common_prefix(after, prefix, delimiter) if after.startswith(prefix) else None
         start = max(prefix, beyond(after) if group == after else after + "\0")
-    keys = from_key(start)
-    while (key := next(keys, None)) is not None and key.startswith(prefix):
-        if not visible(key):
+    versions = from_key(start)
+    while (version := next(versions, None)) is not None and version.key.startswith(prefix):
+        if not visible(version):
             continue
-        if len(result.keys) + len(result.prefixes) == limit:
+        if len(result.versions) + len(result.prefixes) == limit:
             result.truncated = limit > 0
             break
-        group = common_prefix(key, prefix, delimiter)
+        group = common_prefix(version.key, prefix, delimiter)
         if group is None:
-            result.keys.append(key)
+            result.versions.append(version)
         else:
             result.prefixes.append(group)
-            keys = from_key(beyond(group))
+            versions = from_key(beyond(group))
     return result

@@ -168,6 +168,7 @@ def _completed(call: Call, bucket: Bucket, version: Version) -> Response:
         wire.tag("Key", call.key),
         wire.tag("ETag", f'"{version.etag}"'),
         *(wire.tag(f"Checksum{n.upper()}", v) for n, v in version.checksums.items()),
+        wire.tag("ChecksumType", kind) if (kind := checksums.kind(version.checksums)) else "",
     )
     response.headers += made_version_header(bucket, version)
     return response

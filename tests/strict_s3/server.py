@@ -106,7 +106,8 @@ class StrictS3:
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         failure = context.get("exception")
-        if isinstance(failure, Exception) and not isinstance(failure, OSError):
+        lost_connection = "transport" in context and isinstance(failure, OSError)
+        if isinstance(failure, Exception) and not lost_connection:
             self._failures.append(failure)
 
     @property
@@ -347,11 +348,11 @@ class StrictS3:
         found = []
         with self._dispatcher.lock:
             bucket = self._state.buckets[self.bucket]
-            for key in bucket.from_key(prefix):
-                if not key.startswith(prefix):
+            for version in bucket.from_key(prefix):
+                if not version.key.startswith(prefix):
                     break
-                if bucket.current(key) is not None:
-                    found.append(key)
+                if not version.is_delete_marker:
+                    found.append(version.key)
         return found
 
     def contents(self, prefix: str = "") -> dict[str, bytes]:
@@ -376,7 +377,7 @@ class StrictS3:
             fresh.buckets[self.bucket] = Bucket(self.bucket)
             vars(self._state).update(vars(fresh))
             vars(self.signatures).update(vars(Signatures()))
-            self.journal.clear()
+        self.journal.clear()
 
 
 def _match(operation: Operation | str | None, key: str, conditional: bool | None) -> Match:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import attrgetter
 
 from tests.strict_s3.bodies import Body, Synthetic
 
@@ -85,17 +86,21 @@ class Generated:
                 high = middle
         return low
 
-    def from_key(self, start: str) -> Iterator[str]:
-        """The keys from `start` on, in order."""
-        return map(self._name, range(self._position(start), self._count))
+    def from_key(self, start: str) -> Iterator[Version]:
+        """The objects from the key `start` on, in order."""
+        return map(self._version, range(self._position(start), self._count))
 
     def version(self, key: str) -> Version | None:
         """The object of a key, the same whenever it is asked for."""
         position = self._position(key)
         if position == self._count or self._name(position) != key:
             return None
-        etag = f"{position:032x}"
-        return Version(key, etag, self._last_modified, Synthetic(key, self._size))
+        return self._version(position)
+
+    def _version(self, index: int) -> Version:
+        key = self._name(index)
+        body = Synthetic(key, self._size)
+        return Version(key, f"{index:032x}", self._last_modified, body)
 
 
 class Bucket:
@@ -158,17 +163,18 @@ class Bucket:
         self._hidden.add(key)
         return gone
 
-    def from_key(self, start: str) -> Iterator[str]:
-        """Every key that has a version, from `start` on, in order; O(log n) to the first."""
+    def from_key(self, start: str) -> Iterator[Version]:
+        """The newest version of every key, from `start` on, in order; O(log n) to the first."""
         keys = self._keys
-        own: Iterable[str] = map(keys.__getitem__, range(bisect_left(keys, start), len(keys)))
+        places = range(bisect_left(keys, start), len(keys))
+        own = (self._versions[keys[place]][-1] for place in places)
         if not self._generated:
-            return iter(own)
+            return own
         regions = (
-            (key for key in region.from_key(start) if key not in self._hidden)
+            (version for version in region.from_key(start) if version.key not in self._hidden)
             for region in self._generated
         )
-        return heapq.merge(own, *regions)
+        return heapq.merge(own, *regions, key=attrgetter("key"))
 
     def is_empty(self) -> bool:
         """Whether it holds no version of anything."""

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -272,31 +273,40 @@ def test_a_hook_may_use_the_server_itself(s3: Any, strict_s3: StrictS3) -> None:
 
 def test_what_a_hook_raises_is_raised_at_the_end() -> None:
     def broken(call: Call) -> None:
-        raise RuntimeError("the hook is broken")
+        raise FileNotFoundError("the hook is broken")
 
     server = StrictS3().start()
     server.on(None, broken)
     with pytest.raises((http.client.HTTPException, OSError)):
         urllib.request.urlopen(server.url)
-    with pytest.raises(RuntimeError, match="the hook is broken"):
+    with pytest.raises(FileNotFoundError, match="the hook is broken"):
         server.stop()
 
 
 def test_everything_is_counted(bucket: S3Store, s3: Any, strict_s3: StrictS3) -> None:
-    strict_s3.latency = 0.02
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: obstore.put(bucket, f"{number}", b"x" * 1000), range(8)))
+    with ThreadPoolExecutor(8) as pool, strict_s3.gate("PutObject") as gate:
+        for number in range(8):
+            pool.submit(obstore.put, bucket, f"{number}", b"x" * 1000)
+        gate.wait_for_arrivals(8)
     assert strict_s3.journal.peak == 8
-    strict_s3.latency = 0
     obstore.get(bucket, "1").bytes()
     s3.delete_objects(Bucket=strict_s3.bucket, Delete={"Objects": [{"Key": "1"}]})
     assert strict_s3.counts == {"PutObject": 8, "GetObject": 1, "DeleteObjects": 1}
     assert strict_s3.count() == 10
     assert strict_s3.count("PutObject", Operation.GET_OBJECT) == 9
+    sizes = [(each.received, each.sent) for each in strict_s3.requests if each.status == 200]
+    assert sizes[:9] == [(1000, 0)] * 8 + [(0, 1000)]
     assert 8000 < strict_s3.journal.bytes_in < 20_000
     assert 1000 < strict_s3.journal.bytes_out < 10_000
     strict_s3.journal.clear()
     assert strict_s3.counts == {}
+
+
+def test_latency_is_that_of_every_answer(bucket: S3Store, strict_s3: StrictS3) -> None:
+    strict_s3.latency = 0.02
+    began = time.monotonic()
+    obstore.put(bucket, "a", b"1")
+    assert time.monotonic() - began >= 0.02
 
 
 def test_a_test_waits_for_requests_not_for_time(bucket: S3Store, strict_s3: StrictS3) -> None:

@@ -450,7 +450,7 @@ def test_a_checksum_made_of_those_of_the_parts(
     whole = base64.b64encode(digest(digest(b"1") + digest(b"2"))).decode() + "-2"
     assert refusal(*parts, **{name: whole.replace("-2", "-3")}) == (400, "BadDigest")
     done = client("complete_multipart_upload", MultipartUpload={"Parts": parts}, **on_upload)
-    assert done[name] == whole
+    assert (done[name], done["ChecksumType"]) == (whole, "COMPOSITE")
     head = client("head_object", Key="a", ChecksumMode="ENABLED")
     assert (head[name], head["ChecksumType"]) == (whole, "COMPOSITE")
     assert client("get_object", Key="a", ChecksumMode="ENABLED")["Body"].read() == b"12"
@@ -715,6 +715,10 @@ def test_a_presigned_url_is_signed(client: Client, strict_s3: StrictS3) -> None:
     response = connection.getresponse()
     assert (response.status, response.read()) == (200, b"1")
     assert response.headers["Content-Disposition"] == 'attachment; filename="x"'
+    for wrong in ("0", "604801"):
+        connection.request("GET", url.removeprefix(strict_s3.url).replace("=3600", f"={wrong}"))
+        response = connection.getresponse()
+        assert (response.status, b"AuthorizationQuery" in response.read()) == (400, True)
     strict_s3.clock.advance(3601)
     connection.request("GET", url.removeprefix(strict_s3.url))
     response = connection.getresponse()
