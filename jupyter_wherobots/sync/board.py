@@ -40,27 +40,22 @@ class Board:
             self._told = self._clock.monotonic()
         self._tell(self.read())
 
-    def progress(self, **values: object) -> None:
-        """Set members and tell, but only about once a second."""
-        with self._lock:
-            self._status = replace(self._status, **values)  # type: ignore[arg-type]
-            now = self._clock.monotonic()
-            if now - self._told < _EVERY:
-                return
-            self._told = now
-        self._tell(self.read())
+    def _is_due(self) -> bool:
+        return self._clock.monotonic() - self._told >= _EVERY
 
     # -- what happens to an engine ------------------------------------------------------------------
 
     def restoring(self, harvest: Harvest, restored: bool) -> None:
         """A restore goes on."""
+        if not self._is_due():
+            return
         told = Progress(
             harvest.done + harvest.already_there,
             harvest.objects,
             harvest.done_bytes,
             harvest.total_bytes,
         )
-        self.progress(restore=told, restored=restored)
+        self.change(restore=told, restored=restored)
 
     def restored(self, report: RestoreReport, phase: Phase) -> None:
         """A restore is over, or came to a halt."""
@@ -75,14 +70,17 @@ class Board:
 
     def pushing(self, tally: Tally) -> None:
         """A pass has found something and sends it."""
+        if not self._is_due() and self.read().phase is Phase.PUSHING:
+            return
         waiting = list(tally.not_durable.values())
         with self._lock:
             if self._dirty_since is None and waiting:
                 self._dirty_since = self._clock.monotonic()
-        self.progress(
+        self.change(
             phase=Phase.PUSHING,
             pending_files=len(waiting),
             pending_bytes=sum(each.size for each in waiting),
+            pending=tuple(waiting[:MAX_NAMED]),
             push=Progress(tally.files, tally.total, tally.uploaded_bytes, 0),
         )
 

@@ -18,14 +18,15 @@ from pathlib import Path
 from ..errors import AccessDenied, StorageFailed, WherobotsError
 from ..layout import INTERNAL
 from ..s3.client import S3
-from ..s3.probe import probe
-from .clock import Clock, Deadline, FileClock
+from ..s3.probe import Capabilities, probe
+from .clock import Deadline, FileClock
 from .crew import Governor
 from .failpoints import failpoint
 from .ignore import Ignore
 from .journal import Journal
 from .lock import EngineLock
 from .names import Names
+from .options import SyncOptions
 from .patience import Halt
 from .plan import plan
 from .push import Pusher, Tally
@@ -50,9 +51,10 @@ _LISTED = "listed"
 class Engine:
     """Opens home, state and journal; runs restores and passes. ``close`` gives everything back."""
 
-    def __init__(self, s3: S3, prefix: str, home: Path, state: Path, clock: Clock) -> None:
+    def __init__(self, s3: S3, prefix: str, home: Path, state: Path, options: SyncOptions) -> None:
         """Raises AlreadyRunning if another engine has this home, StorageFailed if home or state cannot be used."""
-        self._clock = clock
+        self._clock = options.clock
+        self._options = options
         self._s3 = s3
         self.home = home
         self.names = Names(prefix)
@@ -261,17 +263,20 @@ class Engine:
     def _remote_for(self, deadline: Deadline) -> Remote:
         """The way to S3, probed once in an engine's life, before the first write. Raises StorageError."""
         if self._remote is None:
-            key = f"{self.names.prefix}{INTERNAL}probe-{self.journal.engine[:16]}"
-            try:
-                found = probe(self._s3, key)
-            except AccessDenied as error:
-                self.notes = (f"What this store can do could not be tried: {error.message}",)
-                found = FULL
-            else:
-                self.notes = found.notes
+            found = self._options.capabilities or self._probe()
             self._remote = Remote(self._s3, found)
         left = deadline.left()
         return self._remote if left is None else self._remote.bounded(max(0.1, left))
+
+    def _probe(self) -> Capabilities:
+        key = f"{self.names.prefix}{INTERNAL}probe-{self.journal.engine[:16]}"
+        try:
+            found = probe(self._s3, key)
+        except AccessDenied as error:
+            self.notes = (f"What this store can do could not be tried: {error.message}",)
+            return FULL
+        self.notes = found.notes
+        return found
 
 
 def _conflicts(found: list[tuple[bytes, str, str, bytes | None]]) -> tuple[Conflict, ...]:

@@ -113,6 +113,7 @@ class Pusher:
         self.tally.total += len(puts)
         for put in puts:
             self.tally.not_durable[put.entry.path] = _waiting(put)
+        told()
         for start in range(0, len(puts), _BATCH):
             if self._halt.is_set():
                 return
@@ -266,7 +267,7 @@ class Pusher:
         path, row = load.put.entry.path, load.put.row
         outcome = Outcome(path, settled=True)
         base = row.etag if row is not None and not row.flags & Flag.REMOTE_GONE else ""
-        if self._names.is_odd(path):
+        if load.key == self._names.odd_key(path):
             self._write_name(path)
         for _ in range(_ROUNDS):
             try:

@@ -11,14 +11,15 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import WherobotsError
 from .board import Board
-from .clock import Clock, Deadline
+from .clock import Deadline
+from .options import SyncOptions
 from .status import (
     Conflict,
     ConflictKind,
@@ -35,30 +36,18 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .push import Tally
 
+__all__ = ["HomeSync", "SyncOptions"]
+
 log = logging.getLogger(__name__)
 
 _STEP = 0.1
 """Seconds of one step of a wait on the main thread, so that signals are seen."""
 _STOP = 2.0
 """Seconds to wait for a thread that was told to end."""
+_MARGIN = 0.5
+"""Seconds of a final deadline that are kept for saying what was not saved."""
 _RETRY_FIRST = 2.0
 _RETRY_MOST = 60.0
-
-
-@dataclass(frozen=True)
-class SyncOptions:
-    """The knobs of an engine; the defaults are for a notebook server.
-
-    ``interval``: seconds between full scans. ``hints``: watch for file events between them. ``mirror_deletions``: what is
-    deleted in home is deleted in S3, by the safe rule. ``delete_without_conditions``: also on an endpoint whose conditional
-    DELETE does not work. ``clock``: the seam for tests.
-    """
-
-    interval: float = 120.0
-    hints: bool = True
-    mirror_deletions: bool = True
-    delete_without_conditions: bool = False
-    clock: Clock = field(default_factory=Clock)
 
 
 class HomeSync:
@@ -73,15 +62,15 @@ class HomeSync:
     """
 
     def __init__(
-        self, s3: S3, prefix: str, home: Path, state: Path, *, options: SyncOptions = SyncOptions()
+        self, s3: S3, prefix: str, home: Path, state: Path, *, options: SyncOptions | None = None
     ) -> None:
         self.prefix = prefix
         self.home = home
         self.state = state
-        self.options = options
+        self.options = options or SyncOptions()
         self.on_change: Callable[[SyncStatus], None] | None = None
         self._s3 = s3
-        self._clock = options.clock
+        self._clock = self.options.clock
         self._opening = threading.RLock()
         self._engine: Engine | None = None
         self._closed = False
@@ -125,7 +114,7 @@ class HomeSync:
             if self._closed:
                 raise WherobotsError("The synchronisation of home was stopped.")
             if self._engine is None:
-                self._engine = Engine(self._s3, self.prefix, self.home, self.state, self._clock)
+                self._engine = Engine(self._s3, self.prefix, self.home, self.state, self.options)
                 self._board.change(restored=self._engine.restored)
             return self._engine
 
@@ -211,6 +200,7 @@ class HomeSync:
         the listing at start was never completed.
         """
         until = Deadline(self._clock, deadline)
+        inner = Deadline(self._clock, deadline - min(_MARGIN, deadline / 5))
         self._finishing.set()
         self._interrupt.set()
         self._wake.set()
@@ -226,7 +216,7 @@ class HomeSync:
                 with self._passing:
                     self._interrupt.clear()
                     self._board.change(phase=Phase.STOPPING)
-                    found.append(self._pass(until))
+                    found.append(self._pass(inner))
             except Exception as error:
                 log.exception("The final pass over home failed")
                 found.append(self._not_made(f"The final pass failed: {error}"))

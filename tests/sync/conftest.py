@@ -11,6 +11,7 @@ import pytest
 
 from jupyter_wherobots.s3.client import S3, Timeouts
 from jupyter_wherobots.sync.clock import Clock
+from jupyter_wherobots.sync.remote import FULL
 from jupyter_wherobots.sync.service import HomeSync, SyncOptions
 from tests.conftest import S3Environment
 from tests.strict_s3 import StrictS3
@@ -64,6 +65,16 @@ class Place:
     def key(self, path: str) -> str:
         return PREFIX + path
 
+    def asked(self, operation: str, path: str | None = None) -> int:
+        """How many requests of a kind there were about the user's files, or about one of them."""
+        own = PREFIX + ".wherobots/"
+        return sum(
+            record.operation.value == operation
+            and not record.key.startswith(own)
+            and (path is None or record.key == PREFIX + path)
+            for record in self.s3.requests
+        )
+
 
 @pytest.fixture
 def place(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterator[Place]:
@@ -73,8 +84,9 @@ def place(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterato
     def engine(home: Path | None = None, state: Path | None = None, **options: object) -> HomeSync:
         options.setdefault("clock", QuickClock())
         options.setdefault("hints", False)
+        options.setdefault("capabilities", FULL)
         made = HomeSync(
-            S3(strict_s3.bucket, timeouts=Timeouts(2.0, 5.0, 5.0)),
+            S3(strict_s3.bucket, timeouts=Timeouts(2.0, 5.0, 5.0), attempts=1),
             PREFIX,
             home or found.home,
             state or found.state,

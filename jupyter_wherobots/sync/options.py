@@ -1,0 +1,29 @@
+"""The knobs of an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .clock import Clock
+
+if TYPE_CHECKING:
+    from ..s3.probe import Capabilities
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """The knobs of an engine; the defaults are for a notebook server.
+
+    ``interval``: seconds between full scans. ``hints``: watch for file events between them. ``mirror_deletions``: what is
+    deleted in home is deleted in S3, by the safe rule. ``delete_without_conditions``: also on an endpoint whose conditional
+    DELETE does not work. ``capabilities``: what the store can do, if that is known; else it is probed before the
+    first write. ``clock``: the seam for tests.
+    """
+
+    interval: float = 120.0
+    hints: bool = True
+    mirror_deletions: bool = True
+    delete_without_conditions: bool = False
+    capabilities: Capabilities | None = None
+    clock: Clock = field(default_factory=Clock)

@@ -1,0 +1,266 @@
+"""What is in S3 is never overwritten unless it is ours, and what S3 said is never trusted before it is looked at."""
+
+from __future__ import annotations
+
+import os
+
+from jupyter_wherobots.sync.status import ConflictKind, Why
+from tests.strict_s3 import Call, Fault
+from tests.sync.conftest import PREFIX, Place
+
+
+def test_an_edit_of_the_same_size_and_time_is_seen(place: Place) -> None:
+    file = place.write("a", b"AAAA")
+    with place.engine() as sync:
+        sync.run_pass()
+        before = file.stat()
+        file.write_bytes(b"BBBB")
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        sync.run_pass()
+    assert place.remote() == {"a": b"BBBB"}
+
+
+def test_a_file_that_was_only_touched_is_not_put_again(place: Place) -> None:
+    file = place.write("a", b"AAAA")
+    with place.engine() as sync:
+        sync.run_pass()
+        os.utime(file, ns=(5, 5))
+        file.chmod(0o700)
+        report = sync.run_pass()
+    assert report.complete
+    assert report.uploaded == 0
+    assert place.asked("PutObject") == 1
+
+
+def test_what_was_added_remotely_stays(place: Place) -> None:
+    place.write("a")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.s3.put(place.key("theirs"), b"theirs")
+        place.write("b")
+        sync.run_pass()
+        sync.run_pass()
+    assert place.remote() == {"a": b"text", "b": b"text", "theirs": b"theirs"}
+
+
+def test_a_file_changed_on_both_sides_is_kept_twice(place: Place) -> None:
+    file = place.write("a.txt", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.s3.put(place.key("a.txt"), b"theirs")
+        file.write_bytes(b"ours")
+        report = sync.run_pass()
+        assert report.complete
+        (conflict,) = report.conflicts
+        assert conflict.path == "a.txt"
+        assert conflict.kind is ConflictKind.CHANGED_REMOTELY
+        assert conflict.kept_as is not None
+        assert sync.conflicts() == (conflict,)
+        remote = place.remote()
+        assert remote == {"a.txt": b"ours", conflict.kept_as: b"theirs"}
+        assert conflict.kept_as.startswith("a (S3 version ")
+        assert conflict.kept_as.endswith(").txt")
+
+
+def test_a_name_that_s3_has_already_is_kept_twice(place: Place) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        place.s3.put(place.key("a.txt"), b"theirs")
+        place.write("a.txt", b"ours")
+        (conflict,) = sync.run_pass().conflicts
+    assert conflict.kept_as is not None
+    assert place.remote() == {"a.txt": b"ours", conflict.kept_as: b"theirs"}
+
+
+def test_the_same_bytes_put_by_somebody_else_are_no_conflict(place: Place) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("a.txt", b"same")
+        digest = "0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5"
+        place.s3.put(place.key("a.txt"), b"same", metadata={"wherobots-sha256": digest})
+        report = sync.run_pass()
+    assert report.complete
+    assert report.conflicts == ()
+    assert report.uploaded == 0
+    assert place.remote() == {"a.txt": b"same"}
+
+
+def test_a_lying_checksum_of_somebody_else_is_not_believed(place: Place) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("a.txt", b"same")
+        digest = "0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5"
+        place.s3.put(place.key("a.txt"), b"lies", metadata={"wherobots-sha256": digest})
+        (conflict,) = sync.run_pass().conflicts
+    assert conflict.kept_as is not None
+    assert place.remote() == {"a.txt": b"same", conflict.kept_as: b"lies"}
+
+
+def test_a_lost_answer_is_known_again_as_our_own(place: Place) -> None:
+    place.write("a", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("a", b"two")
+        lost = place.s3.fail("PutObject", Fault.RESET_AFTER, key=place.key("a"))
+        report = sync.run_pass()
+        assert lost.hits == 1
+        assert report.complete
+        assert report.conflicts == ()
+        assert place.remote() == {"a": b"two"}
+        place.write("a", b"three")
+        assert sync.run_pass().conflicts == ()
+    assert place.remote() == {"a": b"three"}
+
+
+def test_an_outcome_that_stays_unknown_is_known_again_by_the_next_engine(place: Place) -> None:
+    place.write("a", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("a", b"two")
+        place.s3.fail("PutObject", Fault.RESET_AFTER, key=place.key("a"), times=None)
+        place.s3.fail("HeadObject", key=place.key("a"), code="InternalError", times=None)
+        report = sync.run_pass()
+        assert not report.complete
+        assert [each.path for each in report.not_durable] == ["a"]
+    place.s3.heal()
+    place.write("a", b"three")
+    with place.engine() as sync:
+        report = sync.run_pass()
+    assert report.complete
+    assert report.conflicts == ()
+    assert place.remote() == {"a": b"three"}
+
+
+def test_a_file_deleted_remotely_and_changed_here_is_made_anew(place: Place) -> None:
+    file = place.write("a", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.s3.delete(place.key("a"))
+        file.write_bytes(b"two")
+        report = sync.run_pass()
+    assert report.complete
+    assert place.remote() == {"a": b"two"}
+
+
+def test_ours_is_not_put_before_theirs_is_kept(place: Place) -> None:
+    file = place.write("a.txt", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.s3.put(place.key("a.txt"), b"theirs")
+        file.write_bytes(b"ours")
+        place.s3.fail("CopyObject", code="InternalError", times=None)
+        assert not sync.run_pass().complete
+        assert place.remote() == {"a.txt": b"theirs"}
+        place.s3.heal()
+        (conflict,) = sync.run_pass().conflicts
+    assert conflict.kept_as is not None
+    assert place.remote() == {"a.txt": b"ours", conflict.kept_as: b"theirs"}
+
+
+def test_a_copy_whose_answer_was_lost_is_not_made_twice(place: Place) -> None:
+    file = place.write("a.txt", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.s3.put(place.key("a.txt"), b"theirs")
+        file.write_bytes(b"ours")
+        place.s3.fail("CopyObject", Fault.RESET_AFTER, times=2)
+        (conflict,) = sync.run_pass().conflicts
+    assert conflict.kept_as is not None
+    assert place.remote() == {"a.txt": b"ours", conflict.kept_as: b"theirs"}
+
+
+def test_409_is_tried_again_and_no_conflict(place: Place) -> None:
+    place.write("a", b"one")
+    with place.engine() as sync:
+        place.s3.fail("PutObject", code="ConditionalRequestConflict", key=place.key("a"), times=2)
+        report = sync.run_pass()
+    assert report.complete
+    assert report.conflicts == ()
+
+
+def test_one_bad_file_does_not_block_the_others(place: Place) -> None:
+    place.write("bad")
+    for number in range(5):
+        place.write(f"good{number}")
+    with place.engine() as sync:
+        place.s3.fail("PutObject", code="InternalError", key=place.key("bad"), times=None)
+        report = sync.run_pass()
+        assert [each.path for each in report.not_durable] == ["bad"]
+        assert report.not_durable[0].why is Why.FAILED
+        assert len(place.remote()) == 5
+        place.s3.heal()
+        assert sync.run_pass().complete
+
+
+def test_a_read_only_bucket_is_said_and_ends_the_pass_early(place: Place) -> None:
+    for number in range(200):
+        place.write(f"f{number}")
+    with place.engine() as sync:
+        sync.restore()
+        place.s3.deny(PREFIX)
+        report = sync.run_pass()
+        assert not report.complete
+        assert report.error is not None
+        assert "not write" in report.error
+        assert report.not_durable_count == 200
+        assert place.asked("PutObject") < 100
+        place.s3.allow_all()
+        assert sync.run_pass().complete
+    assert len(place.remote()) == 200
+
+
+def test_a_change_while_it_is_sent_belongs_to_the_next_pass(place: Place) -> None:
+    file = place.write("a", b"one")
+
+    def change(_: Call) -> None:
+        file.write_bytes(b"two")
+
+    with place.engine() as sync:
+        place.s3.on("PutObject", change, key=place.key("a"), times=1)
+        sync.run_pass()
+        assert place.remote() == {"a": b"one"}
+        sync.run_pass()
+    assert place.remote() == {"a": b"two"}
+
+
+def test_a_large_file_goes_by_parts_and_leaves_no_upload(place: Place) -> None:
+    body = os.urandom(17 * 1024 * 1024)
+    place.write("big", body)
+    with place.engine() as sync:
+        report = sync.run_pass()
+        assert report.complete, report
+        assert place.asked("CompleteMultipartUpload", "big") == 1
+        assert sync.run_pass().uploaded == 0
+    assert place.remote() == {"big": body}
+    assert place.s3.uploads() == []
+
+
+def test_a_large_file_whose_completion_was_not_heard_is_known_again(place: Place) -> None:
+    body = os.urandom(17 * 1024 * 1024)
+    place.write("big", body)
+    with place.engine() as sync:
+        place.s3.fail("CompleteMultipartUpload", Fault.RESET_AFTER, key=place.key("big"))
+        report = sync.run_pass()
+        assert report.complete, report
+        assert report.conflicts == ()
+        assert sync.run_pass().uploaded == 0
+    assert place.remote() == {"big": body}
+    assert place.s3.uploads() == []
+
+
+def test_a_large_file_that_changes_while_it_is_sent_is_called_off(place: Place) -> None:
+    body = os.urandom(17 * 1024 * 1024)
+    file = place.write("big", body)
+
+    def change(_: Call) -> None:
+        with file.open("r+b") as opened:
+            opened.write(b"changed")
+
+    with place.engine() as sync:
+        place.s3.on("UploadPart", change, key=place.key("big"), times=1)
+        report = sync.run_pass()
+        assert [each.why for each in report.not_durable] == [Why.CHANGING]
+        assert place.remote() == {}
+        assert place.s3.uploads() == []
+        assert sync.run_pass().complete
+    assert place.remote() == {"big": b"changed" + body[7:]}

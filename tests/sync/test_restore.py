@@ -1,0 +1,315 @@
+"""Home comes back whole, verified, never over something newer, never outside itself."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from jupyter_wherobots.sync.service import HomeSync
+from jupyter_wherobots.sync.status import ConflictKind
+from tests.strict_s3 import Call, Fault
+from tests.sync.conftest import PREFIX, Place
+
+
+def elsewhere(place: Place, tmp_path: Path) -> tuple[HomeSync, Path]:
+    """An engine of a new instance: another home, no state."""
+    home = tmp_path / "outer" / "other"
+    return place.engine(home=home, state=tmp_path / "other-state"), home
+
+
+def test_mode_time_and_links_come_back(place: Place, tmp_path: Path) -> None:
+    script = place.write("bin/run.sh", b"#!/bin/sh")
+    script.chmod(0o751)
+    os.utime(script, ns=(1, 1_234_567_890_123_456_789))
+    (place.home / "link").symlink_to("bin/run.sh")
+    (place.home / "dangling").symlink_to("/nowhere/at all")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    info = (home / "bin/run.sh").stat()
+    assert stat.S_IMODE(info.st_mode) == 0o751
+    assert info.st_mtime_ns == 1_234_567_890_123_456_789
+    assert os.readlink(home / "link") == "bin/run.sh"
+    assert os.readlink(home / "dangling") == "/nowhere/at all"
+    assert sync.run_pass().uploaded == 0
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "../evil",
+        "a/../../evil",
+        "/etc/evil",
+        "a//b",
+        "./x",
+        "a/./b",
+        "a/",
+        "a/b/",
+        "nul\x01",
+        "new\nline",
+        "..",
+        "x" * 300,
+        "y/" + "ü" * 200,
+    ],
+)
+def test_no_key_leads_out_of_home(place: Place, tmp_path: Path, key: str) -> None:
+    place.s3.put(PREFIX + key, b"remote")
+    sync, home = elsewhere(place, tmp_path)
+    report = sync.restore()
+    assert report.complete, report
+    assert list(place.local(home).values()) == [b"remote"]
+    assert [each.name for each in home.parent.iterdir()] == ["other"]
+    # It is known again under its key: an edit goes back there, and nothing is put twice.
+    assert sync.run_pass().uploaded == 0
+    (name,) = place.local(home)
+    (home / name).write_bytes(b"edited")
+    assert sync.run_pass().complete
+    assert place.s3.contents(PREFIX) == {PREFIX + key: b"edited"}
+
+
+def test_an_object_and_a_folder_of_one_name_both_come_back(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "a", b"object")
+    place.s3.put(PREFIX + "a/b", b"inside")
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert place.local(home) == {"a (S3 object)": b"object", "a/b": b"inside"}
+    assert sync.run_pass().uploaded == 0
+
+
+def test_a_folder_marker_is_a_folder(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "empty/inner/", b"")
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert (home / "empty/inner").is_dir()
+    assert place.local(home) == {}
+
+
+def test_a_link_planted_in_home_is_not_written_through(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "data/x", b"remote")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    sync, home = elsewhere(place, tmp_path)
+    home.mkdir(parents=True)
+    (home / "data").symlink_to(outside)
+    report = sync.restore()
+    assert report.complete, report
+    assert list(outside.iterdir()) == []
+    assert (home / "data").is_symlink()
+    assert (home / "data (from S3)/x").read_bytes() == b"remote"
+
+
+def test_a_file_from_before_the_start_gives_way_and_is_kept(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + ".bashrc", b"remote")
+    sync, home = elsewhere(place, tmp_path)
+    home.mkdir(parents=True)
+    (home / ".bashrc").write_bytes(b"of the image")
+    report = sync.restore()
+    assert report.complete
+    (conflict,) = report.conflicts
+    assert conflict.kind is ConflictKind.REPLACED_LOCALLY
+    assert (home / ".bashrc").read_bytes() == b"remote"
+    assert conflict.kept_as is not None
+    assert Path(conflict.kept_as).read_bytes() == b"of the image"
+    assert sync.run_pass().complete
+    assert place.remote() == {".bashrc": b"remote"}
+
+
+def test_the_same_file_from_before_the_start_stays(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + ".bashrc", b"same")
+    sync, home = elsewhere(place, tmp_path)
+    home.mkdir(parents=True)
+    (home / ".bashrc").write_bytes(b"same")
+    inode = (home / ".bashrc").stat().st_ino
+    report = sync.restore()
+    assert report.complete
+    assert report.conflicts == ()
+    assert (home / ".bashrc").stat().st_ino == inode
+
+
+def test_a_file_made_since_the_start_keeps_its_name(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "nb.ipynb", b"remote")
+    sync, home = elsewhere(place, tmp_path)
+
+    def save(_: Call) -> None:
+        (home / "nb.ipynb").write_bytes(b"made since")
+
+    place.s3.on("GetObject", save, key=PREFIX + "nb.ipynb", times=1)
+    report = sync.restore()
+    assert report.complete, report
+    assert place.local(home) == {"nb.ipynb": b"made since", "nb (from S3).ipynb": b"remote"}
+    assert sync.run_pass().complete
+    assert place.remote() == place.local(home)
+
+
+def test_an_edit_made_before_its_restore_is_beside_it(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "a", b"remote")
+    sync, home = elsewhere(place, tmp_path)
+    home.mkdir(parents=True)
+    (home / "a").write_bytes(b"of the image")
+
+    def edit(_: Call) -> None:
+        (home / "a").write_bytes(b"edited since")
+
+    place.s3.on("HeadObject", edit, key=PREFIX + "a", times=1)
+    assert sync.restore().complete
+    assert place.local(home) == {"a": b"edited since", "a (from S3)": b"remote"}
+
+
+def test_one_unreadable_object_is_named_and_stops_nothing(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "bad", b"bad")
+    place.s3.put(PREFIX + "good", b"good")
+    place.s3.fail("GetObject", code="InternalError", key=PREFIX + "bad", times=None)
+    sync, home = elsewhere(place, tmp_path)
+    report = sync.restore()
+    assert not report.complete
+    assert report.listed
+    assert [each.path for each in report.failed] == ["bad"]
+    assert place.local(home) == {"good": b"good"}
+
+
+def test_what_is_not_restored_is_locked_and_the_rest_is_saved(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "bad", b"bad")
+    sync, home = elsewhere(place, tmp_path)
+    place.s3.fail("GetObject", code="InternalError", key=PREFIX + "bad", times=None)
+    sync.restore()
+    (home / "bad").write_bytes(b"mine")
+    (home / "new").write_bytes(b"new")
+    report = sync.run_pass()
+    assert not report.complete
+    assert place.remote() == {"bad": b"bad", "new": b"new"}
+
+
+def test_a_short_body_never_becomes_a_file(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "a", b"0123456789" * 1000)
+    place.s3.fail("GetObject", Fault.SHORT_BODY, key=PREFIX + "a", times=None)
+    sync, home = elsewhere(place, tmp_path)
+    assert not sync.restore().complete
+    assert place.local(home) == {}
+    place.s3.heal()
+    assert sync.restore().complete
+    assert place.local(home) == {"a": b"0123456789" * 1000}
+
+
+def test_bytes_that_are_not_the_ones_that_were_put_never_become_a_file(
+    place: Place, tmp_path: Path
+) -> None:
+    place.s3.put(PREFIX + "a", b"rotten", metadata={"wherobots-sha256": "0" * 64})
+    sync, home = elsewhere(place, tmp_path)
+    report = sync.restore()
+    assert [each.path for each in report.failed] == ["a"]
+    assert place.local(home) == {}
+
+
+def test_an_object_replaced_during_the_restore_comes_in_its_new_version(
+    place: Place, tmp_path: Path
+) -> None:
+    place.s3.put(PREFIX + "a", b"old")
+    sync, home = elsewhere(place, tmp_path)
+    place.s3.on("GetObject", lambda _: _put(place, b"newer"), key=PREFIX + "a", times=1)
+    assert sync.restore().complete
+    assert place.local(home) == {"a": b"newer"}
+    (home / "a").write_bytes(b"mine")
+    assert sync.run_pass().conflicts == ()
+    assert place.remote() == {"a": b"mine"}
+
+
+def _put(place: Place, body: bytes) -> None:
+    place.s3.put(PREFIX + "a", body)
+
+
+def test_an_object_deleted_during_the_restore_is_no_failure(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "a", b"old")
+    sync, home = elsewhere(place, tmp_path)
+    place.s3.on("GetObject", lambda _: place.s3.delete(PREFIX + "a"), key=PREFIX + "a", times=1)
+    assert sync.restore().complete
+    assert place.local(home) == {}
+
+
+def test_nothing_is_saved_while_the_listing_fails(place: Place, tmp_path: Path) -> None:
+    place.write("a")
+    place.s3.fail("ListObjectsV2", code="InternalError", times=None)
+    sync = place.engine()
+    report = sync.run_pass()
+    assert not report.complete
+    assert report.error is not None
+    assert place.remote() == {}
+    place.s3.heal()
+    assert sync.run_pass().complete
+    assert place.remote() == {"a": b"text"}
+
+
+def test_a_restart_in_the_same_home_downloads_nothing(place: Place) -> None:
+    place.write("a")
+    with place.engine() as sync:
+        sync.run_pass()
+    with place.engine() as sync:
+        report = sync.restore()
+        assert report.complete
+        assert report.already_there == 1
+    assert place.asked("GetObject") == 0
+
+
+def test_a_restart_without_state_downloads_nothing_that_home_has(
+    place: Place, tmp_path: Path
+) -> None:
+    place.write("a")
+    with place.engine() as sync:
+        sync.run_pass()
+    with place.engine(state=tmp_path / "lost") as sync:
+        report = sync.restore()
+        assert report.complete
+        assert report.restored == 0
+        assert sync.run_pass().uploaded == 0
+    assert place.asked("GetObject") == 0
+
+
+def test_what_was_changed_remotely_since_comes_at_the_next_start(place: Place) -> None:
+    place.write("a", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+    place.s3.put(place.key("a"), b"theirs")
+    place.s3.put(place.key("new"), b"theirs")
+    with place.engine() as sync:
+        assert sync.restore().complete
+        assert place.local() == {"a": b"theirs", "new": b"theirs"}
+        assert sync.run_pass().uploaded == 0
+
+
+def test_what_was_changed_on_both_sides_since_is_kept_twice(place: Place) -> None:
+    place.write("a", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+    place.write("a", b"ours")
+    place.s3.put(place.key("a"), b"theirs")
+    with place.engine() as sync:
+        assert sync.restore().complete
+        (conflict,) = sync.run_pass().conflicts
+    assert conflict.kept_as is not None
+    assert place.remote() == {"a": b"ours", conflict.kept_as: b"theirs"}
+
+
+def test_another_folder_in_homes_place_is_restored_and_deletes_nothing(place: Place) -> None:
+    place.write("a")
+    with place.engine() as sync:
+        sync.run_pass()
+    place.home.rename(place.home.with_name("gone"))
+    place.home.mkdir()
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    assert place.local() == {"a": b"text"}
+
+
+def test_a_full_disk_is_said_before_anything_is_written(place: Place, tmp_path: Path) -> None:
+    place.s3.put_synthetic(PREFIX + "huge", 10**15)
+    place.s3.put(PREFIX + "small", b"small")
+    sync, home = elsewhere(place, tmp_path)
+    report = sync.restore()
+    assert not report.complete
+    (failed,) = report.failed
+    assert failed.path == "huge"
+    assert "no room" in failed.message
+    assert place.local(home) == {"small": b"small"}

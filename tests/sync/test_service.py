@@ -1,0 +1,157 @@
+"""The door: one engine a home, deadlines that hold, a stop that always ends."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from jupyter_wherobots.errors import AlreadyRunning, StorageFailed
+from jupyter_wherobots.sync.status import Phase, SyncStatus, Why
+from tests.strict_s3 import Fault
+from tests.sync.conftest import PREFIX, Place
+
+
+def test_a_second_engine_of_one_home_fails_and_says_who_has_it(place: Place) -> None:
+    with place.engine(), pytest.raises(AlreadyRunning, match=str(os.getpid())):
+        place.engine().run_pass()
+
+
+def test_another_state_does_not_let_a_second_engine_in(place: Place, tmp_path: Path) -> None:
+    with place.engine(), pytest.raises(AlreadyRunning, match=str(os.getpid())):
+        place.engine(state=tmp_path / "other-state").run_pass()
+
+
+def test_the_lock_is_free_after_stop(place: Place) -> None:
+    with place.engine() as sync:
+        sync.stop()
+        place.engine().open()
+
+
+def test_a_state_that_cannot_be_written_is_said(place: Place) -> None:
+    place.state.write_text("a file in the way")
+    with pytest.raises(StorageFailed, match="state"):
+        place.engine().open()
+
+
+def test_state_inside_home_is_not_mirrored(place: Place) -> None:
+    place.write("a")
+    with place.engine(state=place.home / ".local/state/w") as sync:
+        report = sync.run_pass()
+    assert report.complete
+    assert place.remote() == {"a": b"text"}
+    assert [each.path for each in report.skipped] == [".local/state/w/"]
+
+
+def test_nothing_is_left_in_home(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "a", b"remote")
+    with place.engine() as sync:
+        sync.restore()
+        sync.run_pass()
+        sync.final(5.0)
+    assert sorted(os.listdir(place.home)) == ["a"]
+
+
+def test_a_deadline_names_what_was_not_saved(place: Place) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("a")
+        with place.s3.gate("PutObject", key=place.key("*")):
+            began = time.monotonic()
+            report = sync.run_pass(deadline=0.5)
+            assert time.monotonic() - began < 3
+    assert not report.complete
+    assert [(each.path, each.why) for each in report.not_durable] == [("a", Why.WAITING)]
+
+
+def test_the_final_pass_ends_in_time_whatever_s3_does(place: Place) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("a")
+        with place.s3.gate(), place.s3.gate("PutObject"):
+            began = time.monotonic()
+            report = sync.final(0.5)
+            assert time.monotonic() - began < 2
+    assert not report.complete
+    assert report.not_durable_count == 1
+
+
+def test_the_final_pass_interrupts_a_pass_that_hangs(place: Place) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("a", b"one")
+        with place.s3.gate("PutObject", key=place.key("*")) as gate:
+            running = threading.Thread(target=sync.run_pass)
+            running.start()
+            gate.wait_for_arrivals()
+            place.write("b")
+            gate_free = sync.final(0.5)
+        running.join()
+    assert not gate_free.complete
+    assert {each.path for each in gate_free.not_durable} == {"a", "b"}
+
+
+def test_the_final_pass_saves_the_last_edit(place: Place) -> None:
+    with place.engine() as sync:
+        sync.start()
+        assert sync.wait_restored(10)
+        place.write("a", b"last")
+        report = sync.final(10.0)
+        assert report.complete, report
+        sync.stop()
+        assert sync.status().phase is Phase.STOPPED
+    assert place.remote() == {"a": b"last"}
+
+
+def test_the_final_pass_saves_nothing_of_a_home_that_was_not_restored(place: Place) -> None:
+    place.write("skeleton")
+    place.s3.fail("ListObjectsV2", code="InternalError", times=None)
+    sync = place.engine()
+    sync.start()
+    assert not sync.wait_restored(0.3)
+    report = sync.final(2.0)
+    assert not report.complete
+    assert "not restored" in (report.error or "")
+    assert place.s3.count("PutObject") == 0
+
+
+def test_the_final_pass_of_what_never_began_says_so(place: Place) -> None:
+    report = place.engine().final(1.0)
+    assert not report.complete
+    assert report.error is not None
+
+
+def test_passes_run_by_themselves_and_status_tells(place: Place) -> None:
+    saved = threading.Event()
+    seen: list[SyncStatus] = []
+
+    def told(status: SyncStatus) -> None:
+        seen.append(status)
+        if status.saved_at is not None and place.remote() == {"a": b"two"}:
+            saved.set()
+
+    sync = place.engine(interval=0.05)
+    sync.on_change = told
+    place.write("a", b"one")
+    sync.start()
+    assert sync.wait_restored(10)
+    place.write("a", b"two")
+    assert saved.wait(10)
+    assert seen[-1].restored
+    assert seen[-1].pending_files == 0
+
+
+def test_a_restore_that_begins_without_s3_goes_on_when_it_is_back(place: Place) -> None:
+    place.s3.put(PREFIX + "a", b"remote")
+    down = place.s3.fail(None, Fault.RESET_BEFORE, times=None)
+    sync = place.engine(interval=0.05)
+    sync.start()
+    assert not sync.wait_restored(0.2)
+    assert sync.status().phase is Phase.RESTORING
+    place.s3.wait_until(lambda: down.hits > 0)
+    place.s3.heal()
+    assert sync.wait_restored(20)
+    assert place.local() == {"a": b"remote"}
