@@ -7,6 +7,7 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from tests.strict_s3 import checksums, conditions, wire
+from tests.strict_s3.bodies import Window
 from tests.strict_s3.calls import Call
 from tests.strict_s3.clock import http_date, xml_date
 from tests.strict_s3.conditions import Access, Quirk
@@ -99,7 +100,7 @@ def get_object(state: State, call: Call) -> Response:
     else:
         response.headers += _checksum_headers(call, version)
     whole = stop - start == len(version.body)
-    response.body = version.body if whole else _window(version, start, stop)
+    response.body = version.body if whole else Window(version.body, start, stop)
     return response
 
 
@@ -115,11 +116,6 @@ def _checksum_headers(call: Call, version: Version) -> list[tuple[str, str]]:
     if call.headers.get("x-amz-checksum-mode", "").upper() != "ENABLED":
         return []
     return checksums.headers(version.checksums)
-
-
-def _window(version: Version, start: int, stop: int) -> bytes:
-    # A range is what a client reads in one piece; only whole objects are ever streamed.
-    return version.body[start:stop]
 
 
 def _range(first: str, last: str, size: int) -> tuple[int, int]:

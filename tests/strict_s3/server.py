@@ -61,7 +61,7 @@ class StrictS3:
     # Life
 
     def start(self) -> StrictS3:
-        """Listen; returns when the port is open."""
+        """Listen; returns when the port is open. Raises OSError when it is taken."""
         port: Future[int] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._run(port)), name="strict-s3", daemon=True
@@ -92,12 +92,16 @@ class StrictS3:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._failed)
         self._stopped = asyncio.Event()
-        server = await self._loop.create_server(
-            lambda: Connection(self._dispatcher, self.journal, self._connections),
-            "127.0.0.1",
-            self._port,
-            backlog=1024,
-        )
+        try:
+            server = await self._loop.create_server(
+                lambda: Connection(self._dispatcher, self.journal, self._connections),
+                "127.0.0.1",
+                self._port,
+                backlog=1024,
+            )
+        except OSError as error:
+            port.set_exception(error)
+            return
         port.set_result(server.sockets[0].getsockname()[1])
         await self._stopped.wait()
         server.close()
@@ -258,7 +262,8 @@ class StrictS3:
         return list(self.journal.requests)
 
     def wait_for(self, operation: Operation | str, count: int = 1, timeout: float = 10.0) -> None:
-        """Block until so many requests of an operation were answered. Raises TimeoutError."""
+        """Block until so many requests of an operation were carried out or refused; the answer
+        may still be on its way. Raises TimeoutError."""
         if not self.journal.wait(lambda: self.count(operation) >= count, timeout):
             raise TimeoutError(f"{self.count(operation)} of {count} {operation}: {self.counts}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import os
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -32,6 +32,8 @@ from obstore.store import S3Store
 
 from tests.conftest import ACCESS_KEY, SECRET_KEY, S3Environment
 from tests.strict_s3 import Call, Fault, Operation, Remote, StrictS3, When
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -330,10 +332,15 @@ def test_it_comes_back_on_its_port_with_what_it_had(strict_s3: StrictS3, bucket:
     assert bytes(obstore.get(bucket, "a").bytes()) == b"1"
 
 
+def test_a_port_that_is_taken_is_an_error(strict_s3: StrictS3) -> None:
+    with pytest.raises(OSError, match="address already in use"):
+        StrictS3(port=strict_s3.port).start()
+
+
 @pytest.mark.process
 def test_the_process_is_controlled_from_outside() -> None:
     command = [sys.executable, "-m", "tests.strict_s3", "--bucket", "outside"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=os.getcwd()) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         remote = Remote(process.stdout.readline().strip())
         etag = remote("put", key="a", body=base64.b64encode(b"1").decode())
@@ -377,6 +384,7 @@ def test_the_process_is_controlled_from_outside() -> None:
         assert process.wait(10) == 0
 
 
+@pytest.mark.process
 def test_rclone_answers_on_a_bucket_of_its_own(rclone_server: Any, s3_env: S3Environment) -> None:
     s3_env(rclone_server)
     bucket = S3Store(

@@ -64,6 +64,21 @@ def test_start_after_leaves_out_what_was_listed(
     assert here == [each for each in expected(later, "", delimiter) if each != start_after]
 
 
+def test_a_page_of_a_million_keys_asks_for_no_more_than_the_page() -> None:
+    asked = []
+
+    def name(index: int) -> str:
+        asked.append(index)
+        return f"{index:07d}"
+
+    bucket = Bucket("bucket")
+    bucket.generate(Generated(name, 1_000_000, 1, 0))
+    asked.clear()
+    one = page(bucket.from_key, lambda version: True, "", "", "0654320", 1000)
+    assert [one.versions[0].key, one.versions[-1].key] == ["0654321", "0655320"]
+    assert len(asked) < 1000 + 2 * 20
+
+
 @given(prefix=texts.filter(lambda text: text.strip("\U0010ffff") != ""), key=texts)
 def test_beyond_a_prefix_nothing_starts_with_it(prefix: str, key: str) -> None:
     assert (key < beyond(prefix)) == (key < prefix or key.startswith(prefix))
