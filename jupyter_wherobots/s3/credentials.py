@@ -7,7 +7,7 @@ instance for them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from ..errors import NoCredentials
@@ -82,11 +82,11 @@ class Credentials:
             raise NoCredentials(
                 "There are no AWS credentials: nothing was found in any of the standard places."
             )
-        while True:
-            # botocore has no public name for the expiry. Another thread may renew between the two
-            # reads: then both are read again.
-            before = getattr(found, "_expiry_time", None)
-            frozen = found.get_frozen_credentials()
-            expires_at = getattr(found, "_expiry_time", None)
-            if before == expires_at:
-                return frozen, expires_at, found
+        # botocore has no public name for the expiry. Where a renewal falls between these lines, the earlier of the two is kept: at worst
+        # obstore asks once more than it has to.
+        before = getattr(found, "_expiry_time", None)
+        frozen = found.get_frozen_credentials()
+        after = getattr(found, "_expiry_time", None)
+        expires_at = min(before, after) if before and after else after
+        # obstore takes no other time zone than this very object.
+        return frozen, expires_at and expires_at.astimezone(timezone.utc), found

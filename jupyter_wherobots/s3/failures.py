@@ -25,6 +25,7 @@ _CODE_OF_NAME = {
     "IncompleteReadError": "ConnectionLost",
     "ResponseStreamingError": "ConnectionLost",
     "NoCredentialsError": "NoCredentials",
+    "UnauthenticatedError": "NoCredentials",
     "PartialCredentialsError": "NoCredentials",
     "CredentialRetrievalError": "NoCredentials",
     "UnauthorizedSSOTokenError": "SignInExpired",

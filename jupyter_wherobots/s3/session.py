@@ -174,8 +174,11 @@ class Session:
             "connect_timeout": timedelta(seconds=timeouts.connect),
             "read_timeout": timedelta(seconds=read),
             "timeout": timedelta(seconds=whole),
+            # Shorter than the patience of S3 and of the NATs on the way, which forget in silence.
+            "pool_idle_timeout": timedelta(seconds=20),
             "allow_http": endpoint.startswith("http://"),
         }
+        options |= _proxy(endpoint)
         if endpoint.startswith("https://") and (certificates := self._certificates()):
             options["root_certificate"] = certificates
         credentials: Any = self.credentials
@@ -209,6 +212,17 @@ class Session:
                 f"The CA bundle {name} cannot be read ({exc.strerror}).",
                 hint="Check AWS_CA_BUNDLE.",
             ) from exc
+
+
+def _proxy(url: str) -> dict[str, str]:
+    """What botocore makes of HTTP_PROXY, HTTPS_PROXY and NO_PROXY for this URL, as obstore's options."""
+    from botocore.utils import get_environ_proxies
+
+    proxy = get_environ_proxies(url).get(urlsplit(url).scheme)
+    if proxy:
+        return {"proxy_url": proxy}
+    # Left alone obstore would read the variables by rules of its own (ALL_PROXY, networks in NO_PROXY).
+    return {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*"}
 
 
 class _Empty:
