@@ -214,6 +214,11 @@ class Session:
             ) from exc
 
 
+_PROXY_VARIABLES = [
+    name for each in ("http_proxy", "https_proxy", "all_proxy") for name in (each, each.upper())
+]
+
+
 def _proxy(url: str) -> dict[str, str]:
     """What botocore makes of HTTP_PROXY, HTTPS_PROXY and NO_PROXY for this URL, as obstore's options."""
     from botocore.utils import get_environ_proxies
@@ -221,8 +226,11 @@ def _proxy(url: str) -> dict[str, str]:
     proxy = get_environ_proxies(url).get(urlsplit(url).scheme)
     if proxy:
         return {"proxy_url": proxy}
-    # Left alone obstore would read the variables by rules of its own (ALL_PROXY, networks in NO_PROXY).
-    return {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*"}
+    if not any(os.environ.get(name) for name in _PROXY_VARIABLES):
+        return {}
+    # Left alone obstore would read the variables by rules of its own (ALL_PROXY, networks in NO_PROXY). It has no
+    # word for "no proxy"; "*" alone excludes names, not addresses.
+    return {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*,0.0.0.0/0,::/0"}
 
 
 class _Empty:
