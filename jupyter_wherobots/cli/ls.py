@@ -66,7 +66,12 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     configuration = read_configuration()
     place = require_place(configuration)
     s3 = S3(place.bucket)
-    storage = Storage(s3, LayoutResolver(place, configuration.layout, s3), home=configuration.home)
+    storage = Storage(
+        s3,
+        LayoutResolver(place, configuration.layout, s3),
+        home=configuration.home,
+        state=configuration.state,
+    )
     try:
         for number, text in enumerate(arguments.paths):
             path = managed_path(text, storage.layout())

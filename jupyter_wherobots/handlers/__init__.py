@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from . import download, openapi, status, storage, sync
+from . import download, file, openapi, status, storage, sync, upload
 from .base import NoSuchRoute, WherobotsHandler
 
 __all__ = ["default_handlers", "handler_classes"]
@@ -16,7 +16,9 @@ handler_classes: tuple[type[WherobotsHandler], ...] = (
     *openapi.handlers,
     *status.handlers,
     *storage.handlers,
+    *file.handlers,
     *download.handlers,
+    *upload.handlers,
     *sync.handlers,
 )
 """Everything that the document describes."""

@@ -11,6 +11,7 @@ from .. import __version__
 from ..errors import WherobotsError
 from ..layout import Layout, LayoutName, Root
 from ..services import Services
+from ..storage.options import Options
 from .base import WherobotsHandler
 from .sync import sync_json
 
@@ -38,6 +39,7 @@ class StatusHandler(WherobotsHandler):
 
 def _status(services: Services, layout: Layout | None, message: str | None) -> dict[str, Any]:
     configuration, place = services.configuration, services.place
+    options = services.storage.options if services.storage else Options()
     environment: dict[str, str] = {}
     if place is not None:  # the same in both layouts, so known even while the layout is not
         environment = Layout(place, LayoutName.CURRENT).environment(
@@ -61,6 +63,11 @@ def _status(services: Services, layout: Layout | None, message: str | None) -> d
         "homePersistence": {
             "mode": services.persistence.mode.value,
             "reason": services.persistence.reason,
+        },
+        "limits": {
+            "oneShotBytes": options.one_shot,
+            "uploadBytes": options.upload_limit,
+            "uploadAgeSeconds": int(options.upload_age),
         },
         "sync": None if services.sync is None else sync_json(services.sync.status()),
     }

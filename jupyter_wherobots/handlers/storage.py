@@ -84,6 +84,21 @@ class SearchHandler(StreamingHandler):
         await self.send(_lines(steps, self.services.place), "application/x-ndjson")
 
 
+class FolderHandler(WherobotsHandler):
+    """Empty folders."""
+
+    route = "/wherobots/storage/folder"
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Make one."""
+        given = await self.body()
+        storage = self.services.require_storage()
+        entry = await self.services.run(storage.create_folder, given["path"], given["confirm"])
+        self.reply(entry.to_json(), 201)
+
+
 def _lines(steps: Iterator[Step], place: Place | None) -> Iterator[bytes]:
     """The lines of each step at once. What fails after the first is a line too."""
     begun = False
@@ -111,4 +126,4 @@ def _encoded(lines: Iterable[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-handlers = [ListHandler, StatHandler, MeasureHandler, SearchHandler]
+handlers = [ListHandler, StatHandler, MeasureHandler, SearchHandler, FolderHandler]

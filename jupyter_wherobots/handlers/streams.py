@@ -22,6 +22,7 @@ class StreamingHandler(WherobotsHandler):
 
     def initialize(self) -> None:
         """Called by tornado for each request."""
+        super().initialize()
         self.left = threading.Event()
 
     def on_connection_close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,14 +11,24 @@ from typing import TYPE_CHECKING
 from ..layout import Layout
 from ..threads import DaemonExecutor
 from .archive import archive
-from .entries import EntryType
+from .entries import Entry, EntryType
 from .listing import DEFAULT_LIMIT, Listing, list_folder
+from .naming import Conflict
+from .options import Options
 from .reading import Detail, Measure, measure, read, stat
+from .records import Records
 from .search import Step, search
+from .uploads import Uploads
+from .writing import Target, create_folder, put_file, target
 
 if TYPE_CHECKING:
     from ..s3.client import S3
     from ..s3.objects import Body
+
+log = logging.getLogger(__name__)
+
+SWEEP_INTERVAL = 3600.0
+"""Seconds between two looks for forgotten uploads."""
 
 THREADS = 16
 """Requests to S3 at once, over all jobs and archives."""
@@ -30,11 +41,35 @@ class Storage:
     from and to home.
     """
 
-    def __init__(self, s3: S3, layout: Callable[[], Layout], *, home: Path) -> None:
+    def __init__(
+        self,
+        s3: S3,
+        layout: Callable[[], Layout],
+        *,
+        home: Path,
+        state: Path,
+        options: Options | None = None,
+    ) -> None:
         self.s3 = s3
         self.layout = layout
         self.home = home
+        self.options = options or Options()
+        self.uploads = Uploads(s3, layout, Records(state / "uploads"), self.options)
         self._executor = DaemonExecutor(THREADS, "wherobots-storage")
+        self._closed = threading.Event()
+
+    def start(self) -> None:
+        """Begin to abort forgotten uploads, now and every hour. Not needed for anything else."""
+        threading.Thread(target=self._sweep, name="wherobots-janitor", daemon=True).start()
+
+    def _sweep(self) -> None:
+        while True:
+            try:
+                self.uploads.sweep()
+            except Exception:  # the rim of a thread: the next hour is another chance
+                log.exception("Forgotten uploads could not be aborted")
+            if self._closed.wait(SWEEP_INTERVAL):
+                return
 
     def list(self, path: str, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Listing:
         """One page of a folder: `listing.list_folder`."""
@@ -58,10 +93,30 @@ class Storage:
         """Begin to read a file: `reading.read`."""
         return read(self.s3, self.layout(), path, byte_range)
 
+    def target(
+        self,
+        path: str,
+        conflict: Conflict = Conflict.FAIL,
+        *,
+        etag: str | None = None,
+        confirm: bool = False,
+    ) -> Target:
+        """Decide about a file that is to be written: `writing.target`."""
+        return target(self.s3, self.layout(), path, conflict, etag=etag, confirm=confirm)
+
+    def put_file(self, where: Target, body: bytes | bytearray) -> Entry:
+        """Write a file in one request: `writing.put_file`."""
+        return put_file(self.s3, self.layout(), where, body)
+
+    def create_folder(self, path: str, confirm: bool = False) -> Entry:
+        """Make an empty folder: `writing.create_folder`."""
+        return create_folder(self.s3, self.layout(), path, confirm)
+
     def archive(self, paths: Sequence[str]) -> Iterator[bytes]:
         """Files and folders as one zip: `archive.archive`."""
         return archive(self.s3, self.layout(), paths, self._executor)
 
     def close(self) -> None:
         """End what runs in the background."""
+        self._closed.set()
         self._executor.shutdown(wait=False, cancel_futures=True)

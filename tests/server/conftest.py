@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -28,7 +29,9 @@ def layout_name() -> str:
 
 
 @pytest.fixture
-def configuration(strict_s3: StrictS3, layout_name: str, jp_root_dir: Any) -> dict[str, Any]:
+def configuration(
+    strict_s3: StrictS3, layout_name: str, jp_root_dir: Path, tmp_path: Path
+) -> dict[str, Any]:
     """The traits of the extension."""
     return {
         "bucket": strict_s3.bucket,
@@ -37,6 +40,7 @@ def configuration(strict_s3: StrictS3, layout_name: str, jp_root_dir: Any) -> di
         "layout": layout_name,
         "home": str(jp_root_dir),
         "home_persistence": "off",
+        "state": str(tmp_path / "state"),
     }
 
 
@@ -79,8 +83,10 @@ def server_url(
 
 @pytest.fixture
 def fetch(server_url: str, jp_auth_header: dict[str, str], io_loop: Any) -> Iterator[Fetch]:
-    """``await fetch("GET", "storage/list", path="/data/")``: any status is an answer; a dict body travels as JSON."""
+    """``await fetch("GET", "storage/list", path="/data/")``: any status is an answer; a dict travels as JSON.
 
+    A route with a slash in front is one of the server itself.
+    """
     client = AsyncHTTPClient(force_instance=True)
 
     async def request(
@@ -92,7 +98,8 @@ def fetch(server_url: str, jp_auth_header: dict[str, str], io_loop: Any) -> Iter
         auth: bool = True,
         **query: Any,
     ) -> Answer:
-        url = f"{server_url}wherobots/{quote(route)}"
+        below = route[1:] if route.startswith("/") else f"wherobots/{route}"
+        url = server_url + quote(below)
         pairs = [
             (name, each)
             for name, value in query.items()

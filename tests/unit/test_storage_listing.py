@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_wherobots.errors import InvalidPath, NotFound, NotPermitted
-from jupyter_wherobots.layout import Layout, LayoutName, Place
-from jupyter_wherobots.s3.client import S3
-from jupyter_wherobots.storage import Storage
+from jupyter_wherobots.layout import LayoutName
 from jupyter_wherobots.storage.entries import EntryType
 from tests.conftest import Endpoint, S3Environment
 from tests.stored import OWN, Stored
@@ -28,6 +25,14 @@ def stored(
     server: Endpoint = request.getfixturevalue(request.param)
     s3_env(server)
     place = Stored(server, tmp_path)
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def strict(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterator[Stored]:
+    s3_env(strict_s3)
+    place = Stored(strict_s3, tmp_path)
     yield place
     place.close()
 
@@ -171,28 +176,16 @@ _ALLOWED = ("org/data/customer-abc/", "org/data/shared/", "org/spark-logs/")
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_path_reaches_outside(
-    monkeypatch: pytest.MonkeyPatch, segments: list[str], folder: bool
+    strict: Stored, strict_s3: StrictS3, segments: list[str], folder: bool
 ) -> None:
-    prefixes: list[Any] = []
-
-    class Recorder:
-        """In the place of botocore's client: sees what would be asked for."""
-
-        def list_objects_v2(self, **params: Any) -> dict[str, Any]:
-            prefixes.append(params["Prefix"])
-            return {}
-
-    layout = Layout(Place("bucket", "org", "abc"), LayoutName.CURRENT)
-    s3 = S3("bucket")
-    s3._client = Recorder()
-    storage = Storage(s3, lambda: layout, home=Path("/nonexistent"))
+    strict_s3.journal.clear()
     path = "/" + "/".join(segments) + ("/" if folder else "")
     with suppress(InvalidPath, NotFound, NotPermitted):
-        listing = storage.list(path)
+        listing = strict.storage.list(path)
         assert all(entry.path.startswith(listing.path) for entry in listing.entries)
-    for prefix in prefixes:
-        assert prefix.startswith(_ALLOWED)
-        assert not {".", ".."} & set(prefix.split("/"))
+    for request in strict_s3.requests:
+        assert request.key.startswith(_ALLOWED)
+        assert not {".", ".."} & set(request.key.split("/"))
 
 
 def test_dot_segments_are_refused_before_s3(stored: Stored) -> None:
