@@ -28,10 +28,12 @@ from .lock import EngineLock
 from .names import Names
 from .options import SyncOptions
 from .patience import Halt
-from .plan import plan
+from .plan import Plan, plan, unrisky
 from .push import Pusher, Tally
 from .remote import FULL, Remote
+from .removal import Remover
 from .restore import Restorer
+from .review import RemoteView, review
 from .scan import Scan, Scanner
 from .status import (
     MAX_NAMED,
@@ -205,6 +207,11 @@ class Engine:
         """The restore under way or done, for its numbers."""
         return self._restorer
 
+    def review(self) -> RemoteView:
+        """List S3 and compare. Raises StorageError."""
+        objects = Remote(self._s3).walk(self.names.prefix)
+        return review(self.journal, self.names, objects)
+
     # -- a pass ---------------------------------------------------------------------------------------
 
     def scan(self, halt: Halt) -> Scan:
@@ -215,30 +222,20 @@ class Engine:
     def run(
         self, stop: threading.Event, deadline: Deadline, told: Callable[[Tally], None]
     ) -> PassReport:
-        """Scan, plan, push. Raises WherobotsError only if nothing could be done at all."""
+        """Scan, plan, push, delete. Raises WherobotsError only if nothing could be done at all."""
         began = self._clock.monotonic()
         halt = Halt(stop, deadline)
         scan = self.scan(halt)
         failpoint("engine.scanned")
         made = plan(scan, self.journal)
         self.journal.commit(made.rows)
+        failpoint("engine.planned")
         tally = Tally()
         error: str | None = None
-        if made.puts:
-            try:
-                pusher = Pusher(
-                    self.root,
-                    self.journal,
-                    self.names,
-                    self._remote_for(deadline),
-                    self.governor,
-                    self._clock,
-                    halt,
-                    tally,
-                )
-                pusher.push(made.puts, self._file_clock.stamp, lambda: told(tally))
-            except WherobotsError as failure:
-                error = failure.message
+        try:
+            self._carry_out(made, halt, tally, lambda: told(tally))
+        except WherobotsError as failure:
+            error = failure.message
         if halt.error is not None:
             error = halt.error.message
         if scan.stopped:
@@ -256,17 +253,67 @@ class Engine:
             not_durable=tuple(missing[:MAX_NAMED]),
             skipped=tuple(scan.skipped[:MAX_NAMED]),
             conflicts=_conflicts(tally.conflicts),
+            pending_deletes=made.held,
             notes=(*self.notes, *scan.notes),
             error=error,
         )
+
+    def _carry_out(self, made: Plan, halt: Halt, tally: Tally, told: Callable[[], None]) -> None:
+        """Send what the plan says; asks S3 nothing if that is nothing."""
+        planned = {put.entry.path for put in made.puts}
+        loose = [each for each in self.journal.all_intents() if each.path not in planned]
+        if not (made.puts or loose or made.deletes):
+            return
+        remote = self._remote_for(halt.deadline)
+        pusher = Pusher(
+            self.root,
+            self.journal,
+            self.names,
+            remote,
+            self.governor,
+            self._clock,
+            halt,
+            tally,
+        )
+        pusher.push(made.puts, made.gone, self._file_clock.stamp, told)
+        failpoint("engine.pushed")
+        if halt.is_set():
+            return
+        remover = Remover(
+            self.root,
+            self.journal,
+            self.names,
+            remote,
+            self.governor,
+            self._clock,
+            halt,
+            tally,
+        )
+        remover.settle(loose)
+        if self._may_delete(remote):
+            remover.remove(unrisky(made.deletes, tally.unsaved), told)
+
+    def _may_delete(self, remote: Remote) -> bool:
+        options = self._options
+        conditional = remote.capabilities.delete_if_match or options.delete_without_conditions
+        return options.mirror_deletions and conditional
 
     def _remote_for(self, deadline: Deadline) -> Remote:
         """The way to S3, probed once in an engine's life, before the first write. Raises StorageError."""
         if self._remote is None:
             found = self._options.capabilities or self._probe()
             self._remote = Remote(self._s3, found)
+            self._abort_leftovers(self._remote)
         left = deadline.left()
         return self._remote if left is None else self._remote.bounded(max(0.1, left))
+
+    def _abort_leftovers(self, remote: Remote) -> None:
+        """Abort the uploads of a process that was killed: those it wrote down, and those it had no time to."""
+        keys = {each.key for each in self.journal.all_intents()}
+        if keys:
+            for key, upload in remote.uploads(self.names.prefix):
+                if key in keys:
+                    remote.abort(key, upload)
 
     def _probe(self) -> Capabilities:
         key = f"{self.names.prefix}{INTERNAL}probe-{self.journal.engine[:16]}"

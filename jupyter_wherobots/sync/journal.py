@@ -69,11 +69,13 @@ class Flag(enum.IntFlag):
     """Its content was found at another path: no loss if it is deleted here."""
     CONFIRMED = 256
     """A person said that its deletion is meant."""
-    HOT = 512
-    """The object is a copy of a file that never rested."""
+    HELD = 512
+    """Its deletion waits for a person's word, whatever the breaker says later."""
 
 
-ATTENTION = int(Flag.RACY | Flag.UNSEEN | Flag.ABSENT | Flag.PENDING | Flag.MOVED | Flag.CONFIRMED)
+ATTENTION = int(
+    Flag.RACY | Flag.UNSEEN | Flag.ABSENT | Flag.PENDING | Flag.MOVED | Flag.HELD | Flag.CONFIRMED
+)
 """A row with one of these wants a look in every scan, even if its stat is the same."""
 
 

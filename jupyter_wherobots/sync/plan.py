@@ -1,19 +1,30 @@
 """What is to be done, from what a scan found and what the journal knows. Pure: no I/O, no clock.
 
 The order is that of value: the grace at stop may be a second, so notebooks come first, the newest of them before all.
+
+A path is deleted in S3 only if a complete scan had seen it, two later ones found it gone, and no breaker holds it back: a
+home in which no mirrored file is left deletes nothing, and more than `MANY` keys, or more than half of them, wait for a
+person's word. Errors are no absence (`scan`), moves are no loss, and what was not restored or is not ours any more is
+never a candidate.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .journal import Flag, Journal, Row
 from .scan import Entry, Scan, unpack
-from .status import NotDurable, Why, shown
+from .status import NotDurable, PendingDeletes, Why, shown
 
 SMALL = 1024 * 1024
+FEW = 20
+"""So many deletions never wait, unless they are all."""
+MANY = 1000
+"""More deletions than this always wait for a person's word."""
+_EXAMPLES = 20
 
 
 class Value(enum.IntEnum):
@@ -55,32 +66,47 @@ class Put(NamedTuple):
     row: Row | None
 
 
+class Delete(NamedTuple):
+    """A path that is gone for certain, to be deleted in S3."""
+
+    path: bytes
+    row: Row
+
+
 @dataclass
 class Plan:
-    """What one pass is to do. ``puts`` in their order; ``rows`` is what the journal is to be told without any request."""
+    """What one pass is to do. ``puts`` in their order; ``rows`` is what the journal is to be told without any request.
+
+    ``gone``: rows whose file is missing but whose object is ours, the sources of moves.
+    """
 
     puts: list[Put] = field(default_factory=list)
+    deletes: list[Delete] = field(default_factory=list)
+    gone: dict[bytes, Row] = field(default_factory=dict)
     rows: list[tuple[bytes, Row | None]] = field(default_factory=list)
     not_durable: list[NotDurable] = field(default_factory=list)
+    held: PendingDeletes = field(default_factory=PendingDeletes)
 
 
 def plan(scan: Scan, journal: Journal) -> Plan:
     """The plan for what a scan found."""
     made = Plan()
+    _plan_puts(made, scan, journal)
+    _plan_sightings(made, scan, journal)
+    _plan_absences(made, scan, journal)
+    return made
+
+
+def _plan_puts(made: Plan, scan: Scan, journal: Journal) -> None:
     ranked: list[tuple[int, int, Put]] = []
     for entry in scan.changed:
         row = journal.get(entry.path)
         stat = unpack(entry.stat)
         if row is not None and row.flags & Flag.PENDING:
             if row.stat != entry.stat:
-                made.not_durable.append(
-                    NotDurable(
-                        shown(entry.path),
-                        Why.NOT_RESTORED,
-                        "Its version in S3 has not been restored yet.",
-                        stat.size,
-                    )
-                )
+                message = "Its version in S3 has not been restored yet."
+                waiting = NotDurable(shown(entry.path), Why.NOT_RESTORED, message, stat.size)
+                made.not_durable.append(waiting)
             continue
         rank = value(entry.path, stat.size)
         # Large files by size, all others newest first.
@@ -88,16 +114,77 @@ def plan(scan: Scan, journal: Journal) -> Plan:
         ranked.append((rank, order, Put(entry, row)))
     ranked.sort(key=lambda each: each[:2])
     made.puts = [put for _, _, put in ranked]
-    made.rows += _seen(scan, journal)
-    return made
 
 
-def _seen(scan: Scan, journal: Journal) -> list[tuple[bytes, Row | None]]:
-    """Rows that are in home as the journal has them: recorded as seen, and not absent any more."""
-    found: list[tuple[bytes, Row | None]] = []
-    gone = int(Flag.UNSEEN | Flag.ABSENT | Flag.MOVED | Flag.CONFIRMED)
+def _plan_sightings(made: Plan, scan: Scan, journal: Journal) -> None:
+    """Rows that are in home as the journal has them are recorded as seen; what a rule hides has to be seen anew."""
+    gone = int(Flag.UNSEEN | Flag.ABSENT | Flag.MOVED | Flag.HELD | Flag.CONFIRMED)
     for path in scan.seen:
         row = journal.get(path)
-        if row is not None and row.flags & gone:
-            found.append((path, row._replace(flags=row.flags & ~gone)))
-    return found
+        if row is not None and row.flags & gone and not row.flags & Flag.PENDING:
+            made.rows.append((path, row._replace(flags=row.flags & ~gone)))
+    for path in scan.hidden:
+        row = journal.get(path)
+        if row is not None and not row.flags & (Flag.UNSEEN | Flag.PENDING):
+            flags = row.flags & ~gone | Flag.UNSEEN
+            made.rows.append((path, row._replace(flags=int(flags))))
+
+
+def _plan_absences(made: Plan, scan: Scan, journal: Journal) -> None:
+    waiting: list[tuple[bytes, Row]] = []
+    for path in scan.missing:
+        row = journal.get(path)
+        if row is None or row.flags & Flag.PENDING:
+            continue
+        if not row.etag or row.flags & (Flag.REMOTE_GONE | Flag.REMOTE_CHANGED):
+            made.rows.append((path, None))  # nothing of ours is there any more
+            continue
+        if row.stat:
+            made.gone[path] = row
+        if row.flags & Flag.UNSEEN:
+            continue
+        if row.flags & (Flag.MOVED | Flag.CONFIRMED):
+            if row.flags & Flag.ABSENT:
+                made.deletes.append(Delete(path, row))
+        else:
+            waiting.append((path, row))
+        if not row.flags & Flag.ABSENT:
+            made.rows.append((path, row._replace(flags=row.flags | Flag.ABSENT)))
+    _break(made, waiting, len(journal), scan)
+
+
+def _break(made: Plan, waiting: list[tuple[bytes, Row]], known: int, scan: Scan) -> None:
+    """Let the deletions through that nobody has to confirm, or hold them."""
+    fresh = [(path, row) for path, row in waiting if not row.flags & Flag.HELD]
+    held = [(path, row) for path, row in waiting if row.flags & Flag.HELD]
+    emptied = bool(waiting) and len(scan.missing) + len(scan.hidden) >= known
+    if emptied or len(fresh) > MANY or len(fresh) > max(FEW, known // 2):
+        flags = dict(made.rows)
+        for path, row in fresh:
+            current = flags.pop(path, None) or row
+            made.rows.append((path, current._replace(flags=current.flags | Flag.HELD)))
+        held += fresh
+        fresh = []
+    made.deletes += [Delete(path, row) for path, row in fresh if row.flags & Flag.ABSENT]
+    if held:
+        made.held = PendingDeletes(
+            len(held),
+            tuple(sorted(shown(path) for path, _ in held)[:_EXAMPLES]),
+            "No mirrored file is left in home."
+            if emptied
+            else f"{len(held)} of {known} files are gone from home.",
+        )
+
+
+def unrisky(deletes: Iterable[Delete], unsaved: Mapping[bytes, Entry]) -> list[Delete]:
+    """The deletions that cannot take the last copy of something: no file that is still to be saved may be the moved one."""
+    inodes = {unpack(entry.stat).identity for entry in unsaved.values()}
+    sizes = {unpack(entry.stat).size for entry in unsaved.values()} - {0}
+    return [
+        each
+        for each in deletes
+        if not each.row.stat
+        or (
+            unpack(each.row.stat).identity not in inodes and unpack(each.row.stat).size not in sizes
+        )
+    ]

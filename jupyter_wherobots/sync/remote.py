@@ -187,10 +187,9 @@ class Remote:
         """Abort a multipart upload; no error if it is gone."""
         multipart.abort(self.s3, key, upload)
 
-    def uploads(self, key: str) -> list[str]:
-        """The multipart uploads under way for exactly this key."""
-        found = multipart.list_uploads(self.s3, key)
-        return [each.upload_id for each in found if each.key == key]
+    def uploads(self, prefix: str) -> list[tuple[str, str]]:
+        """Key and id of the multipart uploads under way below a prefix."""
+        return [(each.key, each.upload_id) for each in multipart.list_uploads(self.s3, prefix)]
 
     def _compare(self, key: str, base: str | None) -> None:
         """What a condition would have done, where the store keeps none."""

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import WherobotsError
+from . import review
 from .board import Board
 from .clock import Deadline
 from .options import SyncOptions
@@ -361,13 +362,30 @@ class HomeSync:
         return self._board.read().pending_deletes
 
     def confirm_deletes(self) -> int:
-        """A person's word: those that wait now may be deleted in S3. Returns how many; the next pass does it."""
-        raise NotImplementedError
+        """A person's word: those that wait now may be deleted in S3. Returns how many; the next pass does it.
 
-    def save_again(self, paths: Sequence[str]) -> int:
-        """Put files back that were deleted in S3 while unchanged here. Returns how many were found; the next pass does it."""
-        raise NotImplementedError
+        Raises AlreadyRunning, StorageFailed.
+        """
+        with self._passing:
+            count = review.confirm_deletes(self._opened().journal)
+        self._wake.set()
+        return count
+
+    def save_again(self, paths: Sequence[str] | None = None) -> int:
+        """Put files back (these, or all) that were deleted in S3 while unchanged here. Returns how many were found.
+
+        The next pass does it. Raises AlreadyRunning, StorageFailed.
+        """
+        with self._passing:
+            count = review.save_again(self._opened().journal, paths)
+        self._wake.set()
+        return count
 
     def check_remote(self) -> tuple[Conflict, ...]:
-        """List S3 once and say what was changed or deleted there. Raises StorageError if it cannot be listed."""
-        raise NotImplementedError
+        """List S3 once and say what others added, changed or deleted there.
+
+        Raises StorageError if it cannot be listed, AlreadyRunning, StorageFailed.
+        """
+        engine = self._opened()
+        with self._passing:
+            return engine.review().conflicts

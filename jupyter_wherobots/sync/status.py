@@ -86,12 +86,16 @@ class ConflictKind(str, Enum):
     """Changed in S3 and here: both are kept."""
     DELETED_REMOTELY = "deleted-remotely"
     """Deleted in S3, unchanged here: stays deleted there; can be saved again."""
+    KEPT_REMOTELY = "kept-remotely"
+    """Deleted here, changed in S3 before: it stays there, and comes back at the next start."""
     REPLACED_LOCALLY = "replaced-locally"
     """Was in home before the start and differed from S3: moved aside, the remote one taken."""
     RESTORED_BESIDE = "restored-beside"
     """Made here before its namesake was restored: the remote one lies beside it."""
     UPDATED_REMOTELY = "updated-remotely"
     """Changed in S3, unchanged here: not pulled before the next start."""
+    ADDED_REMOTELY = "added-remotely"
+    """Added in S3: not pulled before the next start."""
 
 
 class Phase(str, Enum):

@@ -1,0 +1,165 @@
+"""Deleting in S3 what was deleted in home, and finding out what became of writes that nobody waited for.
+
+Deletions come last in a pass, each on the condition that the object still is the version the journal has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import NotFound, PreconditionFailed, WherobotsError
+from . import beneath
+from .clock import Clock
+from .crew import Crew, Governor
+from .failpoints import failpoint
+from .journal import Flag, Intent, Journal, Origin, Row
+from .names import Names
+from .patience import Halt, Patience
+from .plan import Delete
+from .push import Tally
+from .remote import MARK, Remote
+from .status import ConflictKind
+from .writing import Conflict
+
+_BATCH = 2000
+
+
+@dataclass
+class Removed:
+    """What became of one deletion. ``forget``: its row means nothing any more."""
+
+    path: bytes
+    forget: bool = False
+    deleted: bool = False
+    row: Row | None = None
+    conflict: Conflict | None = None
+
+
+class Remover:
+    """Deletes for one pass. ``root`` is the open home."""
+
+    def __init__(
+        self,
+        root: int,
+        journal: Journal,
+        names: Names,
+        remote: Remote,
+        governor: Governor,
+        clock: Clock,
+        halt: Halt,
+        tally: Tally,
+    ) -> None:
+        self._root = root
+        self._journal = journal
+        self._names = names
+        self._remote = remote
+        self._governor = governor
+        self._clock = clock
+        self._halt = halt
+        self._patience = Patience(governor, clock, halt)
+        self._tally = tally
+
+    # -- deletions --------------------------------------------------------------------------------------
+
+    def remove(self, deletes: Sequence[Delete], told: Callable[[], None]) -> None:
+        """Delete; what fails is tried again in the next pass. Returns at a halt too."""
+        for start in range(0, len(deletes), _BATCH):
+            if self._halt.is_set():
+                return
+            crew: Crew[Delete, Removed] = Crew(
+                deletes[start : start + _BATCH],
+                self._remove,
+                self._governor,
+                self._clock,
+                self._halt,
+            )
+            crew.run(lambda batch: self._deliver(batch, told))
+
+    def _deliver(self, batch: list[Removed], told: Callable[[], None]) -> None:
+        rows: list[tuple[bytes, Row | None]] = []
+        conflicts = []
+        for removed in batch:
+            self._tally.deleted += removed.deleted
+            if removed.forget or removed.row is not None:
+                rows.append((removed.path, removed.row))
+            if removed.conflict is not None:
+                conflicts.append(removed.conflict)
+        settled = [path for path, _ in rows]
+        self._journal.commit(rows, settled=settled, conflicts=conflicts)
+        self._tally.conflicts += conflicts
+        told()
+
+    def _remove(self, delete: Delete) -> Removed:
+        path, row = delete
+        try:
+            beneath.lstat(self._root, path)
+        except OSError as error:
+            if not beneath.is_gone(error):
+                return Removed(path)
+        else:
+            return Removed(path)  # it is back; the next scan sees it
+        key = row.key or self._names.key(path)
+        try:
+            return self._remove_version(path, key, row.etag)
+        except WherobotsError:
+            return Removed(path)
+
+    def _remove_version(self, path: bytes, key: str, etag: str) -> Removed:
+        try:
+            self._patience.with_request(lambda: self._remote.delete(key, etag))
+        except NotFound:
+            pass
+        except PreconditionFailed:
+            found = self._patience.with_request(lambda: self._remote.head(key))
+            if self._halt.is_set():
+                return Removed(path)
+            if found is not None and found.etag != etag:
+                if found.metadata.get(MARK) in self._journal.intents(path):
+                    return self._remove_version(path, key, found.etag)
+                kind = ConflictKind.KEPT_REMOTELY.value
+                text = "It was deleted here, but changed in S3 before: it stays there."
+                return Removed(path, forget=True, conflict=(path, kind, text, None))
+            if found is not None:
+                return Removed(path)
+        failpoint("removal.deleted")
+        if key == self._names.odd_key(path):
+            self._remove_name(path)
+        return Removed(path, forget=True, deleted=True)
+
+    def _remove_name(self, path: bytes) -> None:
+        """The small object with the name of an odd key; its content follows from its key, so no version of it is a user's."""
+        key = self._names.name_key(path)
+        found = self._patience.with_request(lambda: self._remote.head(key))
+        if found is not None:
+            self._patience.with_request(lambda: self._remote.delete(key, found.etag))
+
+    # -- writes that nobody waited for --------------------------------------------------------------------
+
+    def settle(self, intents: Sequence[Intent]) -> None:
+        """Find out about writes of a process that was killed, or of files that are gone since; abort open uploads."""
+        by_path: dict[bytes, list[Intent]] = {}
+        for intent in intents:
+            by_path.setdefault(intent.path, []).append(intent)
+        crew: Crew[list[Intent], Removed] = Crew(
+            list(by_path.values()), self._settle, self._governor, self._clock, self._halt
+        )
+        crew.run(lambda batch: self._deliver(batch, lambda: None))
+
+    def _settle(self, intents: list[Intent]) -> Removed:
+        path, key = intents[0].path, intents[0].key
+        try:
+            for intent in intents:
+                if intent.upload:
+                    self._remote.abort(key, intent.upload)
+            found = self._patience.with_request(lambda: self._remote.head(key))
+        except WherobotsError:
+            return Removed(path)
+        row = self._journal.get(path)
+        ours = found is not None and found.metadata.get(MARK) in self._journal.intents(path)
+        if found is None or not ours or (row is not None and row.etag == found.etag):
+            # Nothing of it arrived, or somebody has replaced it since; the row (if any) says what we know.
+            return Removed(path, forget=row is None, row=row)
+        key_if_odd = None if self._names.key(path) == key else key
+        # A scan had seen it when the intent was written; its bytes are whatever was captured then.
+        return Removed(path, row=Row(b"", b"", key_if_odd, found.etag, Origin.PUT, int(Flag(0))))

@@ -1,0 +1,233 @@
+"""One write, until it is known what became of it.
+
+What S3 answers to a write that does not hold is first taken for what it may be, an earlier try of our own whose answer was
+lost (its mark is in the journal), and only then for somebody else's change, which is kept beside ours.
+
+A thread that was left behind at a deadline may come back to life after a newer pass has put newer bytes: so whatever is decided
+upon a look at S3 is dropped if the pass is over by then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timezone
+
+from ..errors import Cancelled, NotFound, PreconditionFailed
+from ..s3.objects import Head
+from .capture import Captured, NotNowError
+from .failpoints import failpoint
+from .journal import Flag, Journal, Origin, Row
+from .names import Names, beside
+from .patience import Halt, Patience
+from .remote import COPY_OF, MARK, SHA256, Remote, metadata
+from .scan import unpack
+from .status import ConflictKind, NotDurable, Why, shown
+
+_ROUNDS = 6
+"""A key that changes more often than this while it is put waits for the next pass."""
+
+Conflict = tuple[bytes, str, str, "bytes | None"]
+"""Path, kind, message, path of what was kept."""
+
+
+@dataclass
+class Outcome:
+    """What became of one file. ``row`` is its new row (None leaves the old one), ``settled`` that no try is open.
+
+    ``uploaded``: bytes that were sent, None if none had to be. ``moved_from``: where its bytes were copied from.
+    """
+
+    path: bytes
+    row: Row | None = None
+    settled: bool = False
+    not_durable: NotDurable | None = None
+    conflicts: list[Conflict] = field(default_factory=list)
+    uploaded: int | None = None
+    moved_from: bytes | None = None
+    vanished: bool = False
+
+
+@dataclass
+class Load:
+    """One file on its way. ``captured`` is None until a large file was read to its end; ``sent`` once a request went out."""
+
+    path: bytes
+    row: Row | None
+    mark: str
+    key: str
+    size: int = 0
+    captured: Captured | None = None
+    sent: bool = False
+
+
+class Writer:
+    """Writes for one pass; used by all its threads. ``add_only``: another instance may overwrite, this one may not."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        names: Names,
+        remote: Remote,
+        patience: Patience,
+        halt: Halt,
+        add_only: bool = False,
+    ) -> None:
+        self._journal = journal
+        self._names = names
+        self._remote = remote
+        self._patience = patience
+        self._halt = halt
+        self._add_only = add_only
+
+    def write(self, load: Load, send: Callable[[str | None], str]) -> Outcome:
+        """Put what ``send`` sends (given the ETag that must be there, None for nothing) over what is ours.
+
+        Raises NotNowError, Cancelled and what S3 answers.
+        """
+        path, row = load.path, load.row
+        outcome = Outcome(path, settled=True)
+        base = row.etag if row is not None and not row.flags & Flag.REMOTE_GONE else ""
+        if load.key == self._names.odd_key(path):
+            self.write_name(path)
+        for _ in range(_ROUNDS):
+            self._allow(base)
+            try:
+                etag = self._send(load, send, base or None)
+                outcome.uploaded = load.size
+            except (PreconditionFailed, NotFound):
+                found = self._look(load.key)
+                if found is None:
+                    base = ""  # deleted there meanwhile; ours is a change, so it is created anew
+                    continue
+                ours = self._if_ours(load, found)
+                if ours is None:
+                    self._allow(found.etag)
+                    if found.etag != base and not self._is_earlier_try(path, found):
+                        outcome.conflicts.append(self._keep_both(load, found))
+                    base = found.etag
+                    continue
+                etag = ours
+            outcome.row = self._row(load, etag, Origin.PUT)
+            return outcome
+        message = "It keeps being changed in S3 while it is saved."
+        waiting = NotDurable(shown(path), Why.FAILED, message, load.size)
+        return Outcome(path, not_durable=waiting, conflicts=outcome.conflicts)
+
+    def _allow(self, base: str) -> None:
+        if base and self._add_only:
+            message = "Another instance of yours is running; this one only adds files."
+            raise NotNowError(Why.ANOTHER_INSTANCE, message)
+
+    def _send(self, load: Load, send: Callable[[str | None], str], base: str | None) -> str:
+        def request() -> str:
+            load.sent = True
+            return send(base)
+
+        return self._patience.with_request(request)
+
+    def _row(self, load: Load, etag: str, origin: Origin) -> Row:
+        assert load.captured is not None
+        key = load.row.key if load.row is not None else None
+        return Row(load.captured.stat, load.captured.sha256, key, etag, origin, flags=0)
+
+    # -- moves ----------------------------------------------------------------------------------------
+
+    def move(self, load: Load, source: bytes, source_row: Row) -> Outcome | None:
+        """Have S3 copy the bytes from where they were before; None if that cannot be done, and they have to be put."""
+        assert load.captured is not None
+        described = metadata(load.mark, unpack(load.captured.stat), load.captured.sha256)
+        source_key = source_row.key or self._names.key(source)
+        if load.key == self._names.odd_key(load.path):
+            self.write_name(load.path)
+
+        def copy(base: str | None) -> str:
+            return self._remote.copy(
+                source_key, source_row.etag, load.key, base, described, load.size, self._halt
+            )
+
+        try:
+            etag = self._send(load, copy, None)
+        except (PreconditionFailed, NotFound):
+            return None
+        row = self._row(load, etag, Origin.COPIED)
+        return Outcome(load.path, row=row, settled=True, moved_from=source)
+
+    # -- looking --------------------------------------------------------------------------------------
+
+    def _look(self, key: str) -> Head | None:
+        found = self._patience.with_request(lambda: self._remote.head(key))
+        self._check()
+        return found
+
+    def _check(self) -> None:
+        if self._halt.is_set():
+            raise Cancelled("The pass is over.")
+
+    def _is_earlier_try(self, path: bytes, found: Head) -> bool:
+        return found.metadata.get(MARK, "") in self._journal.intents(path)
+
+    def _if_ours(self, load: Load, found: Head) -> str | None:
+        """The ETag of what is there, if that is what was to be put: by a try of ours, or the same bytes by chance."""
+        if found.metadata.get(MARK) == load.mark:
+            return found.etag
+        if load.captured is None or found.size != load.size:
+            return None
+        sha256 = load.captured.sha256
+        if found.metadata.get(SHA256) != sha256.hex():
+            return None
+        if self._is_earlier_try(load.path, found):
+            return found.etag
+        held = self._patience.with_request(lambda: self._remote.holds(load.key, found.etag, sha256))
+        self._check()
+        return found.etag if held else None
+
+    # -- keeping both -----------------------------------------------------------------------------------
+
+    def _keep_both(self, load: Load, found: Head) -> Conflict:
+        """Copy somebody else's version to a sibling; only then may ours take its place."""
+        kept_as = self._keep(load.path, load.key, found)
+        failpoint("writing.kept-both")
+        message = f"It was changed in S3 too: that version is kept as {shown(kept_as)}."
+        return load.path, ConflictKind.CHANGED_REMOTELY.value, message, kept_as
+
+    def _keep(self, path: bytes, key: str, found: Head) -> bytes:
+        when = found.last_modified.astimezone(timezone.utc).strftime("%Y-%m-%d %H.%M.%S")
+        copy_of = found.etag.strip('"')
+        described = {name: text for name, text in found.metadata.items() if name != MARK}
+        described[COPY_OF] = copy_of
+        for number in range(1, 1000):
+            note = f"S3 version {when}" if number == 1 else f"S3 version {when} {number}"
+            kept_as = beside(path, note)
+            sibling = self._names.key(kept_as)
+            if self._names.is_odd(kept_as):
+                self.write_name(kept_as)
+            try:
+                self._patience.with_request(
+                    lambda: self._remote.copy(
+                        key,
+                        found.etag,
+                        sibling,  # noqa: B023 - called at once
+                        None,
+                        described,
+                        found.size,
+                    )
+                )
+            except PreconditionFailed:
+                taken = self._look(sibling)
+                if taken is None:
+                    raise  # the version itself was replaced meanwhile
+                if taken.metadata.get(COPY_OF) == copy_of:
+                    return kept_as  # by an earlier try of ours
+            else:
+                self._check()
+                return kept_as
+        raise PreconditionFailed(f"There are too many versions of {shown(path)}.")
+
+    def write_name(self, path: bytes) -> None:
+        """Put the small object that holds a name S3 cannot; it is made from the name, so one that is there is right."""
+        with contextlib.suppress(PreconditionFailed):
+            self._patience.with_request(
+                lambda: self._remote.put(self._names.name_key(path), path, {}, None)
+            )
