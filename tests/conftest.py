@@ -92,7 +92,8 @@ def rclone_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rclone_url(rclone_root: Path) -> Iterator[str]:
     command = [
         str(Path(sys.executable).with_name("rclone")),
-        *("serve", "s3", str(rclone_root), "--addr", "127.0.0.1:0"),
+        # No cache of folders: each test makes its bucket beside the server's back.
+        *("serve", "s3", str(rclone_root), "--addr", "127.0.0.1:0", "--dir-cache-time", "0s"),
         *("--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--config", os.devnull),
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

@@ -68,6 +68,8 @@ class S3:
         self.timeouts = timeouts or Timeouts()
         self.attempts = attempts
         self.etag_form = etag_form
+        self.ranges_through_boto3 = False
+        """The store's answers to ranges are not what obstore takes (found out by `objects.get`)."""
         self._session = Session(bucket)
         self._generation = 0
         self._lock = threading.RLock()
@@ -100,6 +102,7 @@ class S3:
             attempts=attempts or self.attempts,
             etag_form=etag_form or self.etag_form,
         )
+        other.ranges_through_boto3 = self.ranges_through_boto3
         other._session = self._session
         return other
 

@@ -82,8 +82,8 @@ class Credentials:
             raise NoCredentials(
                 "There are no AWS credentials: nothing was found in any of the standard places."
             )
-        # botocore has no public name for the expiry. Where a renewal falls between these lines, the earlier of the two is kept: at worst
-        # obstore asks once more than it has to.
+        # botocore has no public name for the expiry. Where a renewal falls between these lines, the
+        # earlier of the two is kept: at worst obstore asks once more than it has to.
         before = getattr(found, "_expiry_time", None)
         frozen = found.get_frozen_credentials()
         after = getattr(found, "_expiry_time", None)

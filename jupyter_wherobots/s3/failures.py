@@ -73,7 +73,10 @@ _OBSTORE_ANSWER = re.compile(r'\n +status: (\d{3}),\n +body: (?:None|Some\(\n +"
 _OBSTORE_HEAD = re.compile(r"\n +method: HEAD,\n")
 _OBSTORE_KIND = re.compile(r"HttpError \{\n +kind: (\w+),\n")
 _OBSTORE_REASON = re.compile(r'\n +(?:message|error): "([^"\\]+)",\n')
-_OBSTORE_REDIRECT = " - Received redirect without LOCATION"
+_OBSTORE_WORDS = {
+    " - Received redirect without LOCATION": "PermanentRedirect",
+    "Generic S3 error: Received non-partial response when range requested": "NotPartial",
+}
 _XML_CODE = re.compile(r"<Code>([\w.]+)</Code>")
 _XML_MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
 
@@ -83,7 +86,7 @@ def s3_code(exc: BaseException) -> str:
     answered.
 
     Ours are ``NoNetwork``, ``Timeout``, ``ConnectionLost``, ``UntrustedCertificate``,
-    ``NoCredentials``, ``SignInExpired``, ``BadConfiguration`` and ``BadParameter``; ``HTTP404`` and
+    ``NoCredentials``, ``SignInExpired``, ``BadConfiguration``, ``BadParameter``, ``NotPartial`` and ``NotS3``; ``HTTP404`` and
     the like for an answer that S3 would not give; the name of the exception for anything else.
     """
     answer = _answer(exc)
@@ -93,8 +96,9 @@ def s3_code(exc: BaseException) -> str:
         if answer.status == 404 and answer.is_head:
             return "NotFound"
         return CODE_OF_STATUS.get(answer.status, f"HTTP{answer.status}")
-    if _OBSTORE_REDIRECT in str(exc):
-        return "PermanentRedirect"
+    for words, code in _OBSTORE_WORDS.items():
+        if words in str(exc):
+            return code
     if kind := _OBSTORE_KIND.search(str(exc)):
         if "invalid peer certificate" in str(exc):
             return "UntrustedCertificate"

@@ -35,6 +35,17 @@ def matches(etag: str) -> Condition:
     return Condition(etag)
 
 
+# obstore takes these for the headers of that name.
+_HEADERS = frozenset(
+    {
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "storage-class",
+    }
+)
 _ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)(?:\.{0,2})(?:/|$)")
 
 
@@ -60,6 +71,8 @@ def check_metadata(metadata: Mapping[str, str]) -> None:
     ASCII, or with outer spaces.
     """
     for name, value in metadata.items():
+        if name in _HEADERS:
+            raise InvalidRequest(f"{name!r} is no name for metadata: it is that of a header.")
         if not re.fullmatch(r"[a-z0-9._-]+", name):
             raise InvalidRequest(
                 f"{name!r} is no name for metadata: lower-case ASCII letters, digits, '-', '.' and '_'."

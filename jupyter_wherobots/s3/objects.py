@@ -8,7 +8,7 @@ deletes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -23,6 +23,7 @@ from ..errors import (
 )
 from .client import S3, Stop, check
 from .deletes import Failure, delete, delete_many
+from .failures import s3_code
 from .keys import (
     Condition,
     absent,
@@ -96,7 +97,11 @@ class Body:
     """
 
     def __init__(
-        self, head: Head, span: tuple[int, int], chunks: Iterator[bytes], close: Callable[[], None]
+        self,
+        head: Head,
+        span: tuple[int, int],
+        chunks: Generator[bytes, None, None],
+        close: Callable[[], None],
     ) -> None:
         self.head = head
         self.etag = head.etag
@@ -105,7 +110,8 @@ class Body:
         self.last_modified = head.last_modified
         self.content_type = head.content_type
         self.start, self.end = span
-        self.chunks = chunks
+        self.chunks: Iterator[bytes] = chunks
+        self._generator = chunks
         self._close = close
 
     def read(self) -> bytes:
@@ -114,6 +120,8 @@ class Body:
 
     def close(self) -> None:
         """Give the connection back; an unread rest is not fetched."""
+        # With the last reference to it, obstore's stream drops its connection.
+        self._generator.close()
         self._close()
 
     def __enter__(self) -> Body:
@@ -204,9 +212,16 @@ def get(
         raise InvalidRequest("An object cannot be read on the condition that it is absent.")
     if byte_range is not None and not _is_range(*byte_range):
         raise InvalidRequest(f"{byte_range} is not a range of bytes.")
-    opener = _open_plain if is_plain(key) else _open_odd
     with s3.mapped("read", key):
-        head, span, pieces, close = opener(s3, key, condition, byte_range, chunk)
+        opened = None
+        if is_plain(key) and not (byte_range and s3.ranges_through_boto3):
+            opened = _open_plain(s3, key, condition, byte_range, chunk)
+        if opened is None:
+            opened = _open_odd(s3, key, condition, byte_range, chunk)
+    head, span, pieces, close = opened
+    if byte_range is not None and span[0] != byte_range[0]:
+        close()
+        raise StorageFailed(f"The store sends all of {_uri(s3, key)} for a range of it.")
     return Body(head, span, _counted(s3, key, span, pieces), close)
 
 
@@ -220,8 +235,9 @@ def _is_range(start: int, end: int | None) -> bool:
 
 def _open_plain(
     s3: S3, key: str, condition: Condition | None, byte_range: _Range | None, chunk: int
-) -> _Opened:
+) -> _Opened | None:
     import obstore
+    from obstore.exceptions import BaseError
 
     options: Any = {}
     if condition is not None and condition.etag is not None:
@@ -229,8 +245,14 @@ def _open_plain(
     if byte_range is not None:
         start, end = byte_range
         options["range"] = {"offset": start} if end is None else (start, end)
-    result = obstore.get(s3.store, key, options=options)
-    # Dropped with its iterator, the stream closes its connection.
+    try:
+        result = obstore.get(s3.store, key, options=options)
+    except BaseError as exc:
+        if s3_code(exc) != "NotPartial":
+            raise
+        # rclone sends the right bytes with the status of a whole body (200): boto3 does not mind.
+        s3.ranges_through_boto3 = True
+        return None
     return _head_of_result(result), result.range, iter(result.stream(chunk)), lambda: None
 
 
@@ -250,7 +272,9 @@ def _open_odd(
     return _head_of_answer(answer, size), span, stream.iter_chunks(chunk), stream.close
 
 
-def _counted(s3: S3, key: str, span: tuple[int, int], pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _counted(
+    s3: S3, key: str, span: tuple[int, int], pieces: Iterator[bytes]
+) -> Generator[bytes, None, None]:
     left = span[1] - span[0]
     while left >= 0:
         with s3.mapped("read", key):

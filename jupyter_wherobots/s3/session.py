@@ -4,6 +4,7 @@ style, proxies, CA bundle, checksums. botocore's clients and obstore's stores ar
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -56,7 +57,10 @@ class Session:
             if self._botocore is None:
                 import botocore.session
 
-                self._botocore = botocore.session.Session()
+                session = botocore.session.Session()
+                loader = _loader(session.get_config_variable("data_path"))
+                session.register_component("data_loader", loader)
+                self._botocore = session
             return self._botocore
 
     @property
@@ -217,6 +221,14 @@ class Session:
 _PROXY_VARIABLES = [
     name for each in ("http_proxy", "https_proxy", "all_proxy") for name in (each, each.upper())
 ]
+
+
+@functools.cache
+def _loader(path: str | None) -> Any:
+    """botocore's reader of service descriptions: shared, since reading S3's takes most of the time of making a client."""
+    from botocore.loaders import create_loader
+
+    return create_loader(path)
 
 
 def _proxy(url: str) -> dict[str, str]:
