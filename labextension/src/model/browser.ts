@@ -275,8 +275,8 @@ export class BrowserModel {
       : folder.entries;
 
     this._gathering = !plain || filter !== '';
-    if (this._gathering && !folder.complete && !folder.error) {
-      void folder.all(() => folder !== this._folder || !this._gathering);
+    if (this._gathering && !folder.complete && !folder.busy && !folder.error) {
+      void folder.more(); // and when that page is here, this runs again
     }
     // Until all of it is here, and for a long folder nobody asked to sort, the order is the storage's: rows that
     // moved while one looks at them would be worse.

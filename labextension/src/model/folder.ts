@@ -72,19 +72,23 @@ export class FolderModel {
     if (this._abort.signal.aborted || this.complete) {
       return Promise.resolve();
     }
-    return (this._reading ??= this._read().finally(() => {
-      this._reading = null;
+    if (this._reading === null) {
+      this._error = null;
+      this._reading = this._read().finally(() => {
+        this._reading = null;
+        this._changed.emit();
+      });
       this._changed.emit();
-    }));
+    }
+    return this._reading;
   }
 
-  /** Bring everything, page after page, until `stop` says otherwise or one fails. */
+  /** Bring everything, page after page, until `stop` says otherwise. A page that failed ends it. */
   async all(stop: () => boolean = () => false): Promise<void> {
-    while (!this.complete && !stop() && !this._abort.signal.aborted) {
+    const over = (): boolean =>
+      this.complete || this._error !== null || this._abort.signal.aborted;
+    while (!over() && !stop()) {
       await this.more();
-      if (this._error) {
-        return;
-      }
     }
   }
 
@@ -103,7 +107,8 @@ export class FolderModel {
     const fresh = new FolderModel(this.source, this.path, this.pageSize);
     fresh._abort = abort;
     this._reading = fresh
-      .all(() => fresh._entries.length >= keep)
+      .more()
+      .then(() => fresh.all(() => fresh._entries.length >= keep))
       .then(() => {
         if (abort.signal.aborted) {
           return;
@@ -148,8 +153,6 @@ export class FolderModel {
 
   private async _read(): Promise<void> {
     const { signal } = this._abort;
-    this._error = null;
-    this._changed.emit();
     try {
       const { entries, cursor, ...facts } = await this.source.list(this.path, {
         limit: this.pageSize,

@@ -28,7 +28,6 @@ export class StatusModel {
   ) {
     this._poll = new Poll({
       name: 'jupyter-wherobots:status',
-      auto: false,
       factory: () => this._look(),
       frequency: { interval: INTERVAL * 1000, backoff: true, max: 300 * 1000 },
       standby: () => this.hidden() || !this.watched
@@ -63,18 +62,12 @@ export class StatusModel {
   /** Whether somebody looks at the panel; without, only events lead to requests. */
   watched = false;
 
-  /** Look now. Never rejects: a failure is in `error`. */
-  async refresh(): Promise<void> {
-    try {
-      this._status = await this.source.status();
-      this._error = null;
-    } catch (reason) {
-      this._error = asApiError(reason, null);
-    }
-    if (!this._poll.isDisposed && this._poll.state.phase === 'constructed') {
-      void this._poll.start();
-    }
-    this._changed.emit();
+  /** Look now. Never rejects: a failure is in `error`. Calls while one is on its way share it. */
+  refresh(): Promise<void> {
+    return (this._refreshing ??= this._refresh().finally(() => {
+      this._refreshing = null;
+      this._changed.emit();
+    }));
   }
 
   /** The mirror says that something changed. At most one request a second comes of it. */
@@ -109,6 +102,15 @@ export class StatusModel {
     Signal.clearData(this);
   }
 
+  private async _refresh(): Promise<void> {
+    try {
+      this._status = await this.source.status();
+      this._error = null;
+    } catch (reason) {
+      this._error = asApiError(reason, null);
+    }
+  }
+
   private async _look(): Promise<void> {
     if (this._status === null || this._error !== null) {
       await this.refresh();
@@ -127,6 +129,7 @@ export class StatusModel {
 
   private _status: IStatus | null = null;
   private _error: ApiError | null = null;
+  private _refreshing: Promise<void> | null = null;
   private _hinted = false;
   private _missed = false;
   private readonly _poll: Poll;

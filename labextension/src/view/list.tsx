@@ -5,6 +5,7 @@
  * the keyboard.
  */
 import { lockIcon, copyIcon, checkIcon } from '@jupyterlab/ui-components';
+import type { LabIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { IEntry } from '../api';
 import type { SortKey } from '../model/order';
@@ -207,6 +208,8 @@ export function List(): JSX.Element {
   };
 
   const shown = rows.slice(from, to);
+  // Rows that leave lend their nodes to those that come: much cheaper than making new ones.
+  const slots = visible + 2 * OVERSCAN + 1;
   const inWindow = active >= from && active < to;
   const { complete } = browser.folder;
   return (
@@ -244,7 +247,7 @@ export function List(): JSX.Element {
       >
         {shown.map((entry, i) => (
           <Row
-            key={keyOf(entry)}
+            key={(from + i) % slots}
             entry={entry}
             index={from + i}
             top={(from + i) * rowHeight}
@@ -316,6 +319,17 @@ function Header(): JSX.Element {
   );
 }
 
+/** The element of an icon, always the same one, so that drawing a row again does not draw its icons again. */
+function iconElement(icon: LabIcon, className?: string): JSX.Element {
+  let element = elements.get(icon);
+  if (!element) {
+    element = <icon.react tag="span" className={className} />;
+    elements.set(icon, element);
+  }
+  return element;
+}
+const elements = new WeakMap<LabIcon, JSX.Element>();
+
 interface IRowProps {
   entry: IEntry;
   index: number;
@@ -331,7 +345,6 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
   const { actions, status, trans, iconOf } = usePanel();
   const root = entry.type === 'FOLDER' ? status.rootAt(entry.path) : null;
   const name = entry.name === '' ? trans.__('(empty name)') : entry.name;
-  const Icon = iconOf(entry);
   const facts = [
     entry.type === 'FOLDER' ? trans.__('folder') : formatBytes(entry.size ?? 0),
     entry.lastModified ? formatDateTime(entry.lastModified) : '',
@@ -369,7 +382,7 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
       title={tip.join('\n')}
     >
       <div role="gridcell" className="jp-Wherobots-name">
-        <Icon.react tag="span" className="jp-Wherobots-icon" />
+        {iconElement(iconOf(entry), 'jp-Wherobots-icon')}
         {props.renaming ? (
           <NameField />
         ) : (
@@ -381,11 +394,10 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
             {name}
           </span>
         )}
-        {root && <span className="jp-Wherobots-badge">{root.kind}</span>}
         {locked && <lockIcon.react tag="span" className="jp-Wherobots-lock" />}
       </div>
       <div role="gridcell" className="jp-Wherobots-size">
-        {entry.size === null ? '' : formatBytes(entry.size)}
+        {entry.size === null ? root?.kind : formatBytes(entry.size)}
       </div>
       <div role="gridcell" className="jp-Wherobots-modified">
         {entry.lastModified ? formatDate(entry.lastModified) : ''}
@@ -402,11 +414,7 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
           onMouseDown={keepFocus}
           onClick={() => actions.copy([entry])}
         >
-          {props.copied ? (
-            <checkIcon.react tag="span" />
-          ) : (
-            <copyIcon.react tag="span" />
-          )}
+          {iconElement(props.copied ? checkIcon : copyIcon)}
         </button>
       </div>
     </div>

@@ -1,0 +1,71 @@
+import { ServerConnection } from '@jupyterlab/services';
+import { expect, test } from 'vitest';
+import type { ApiError } from './api';
+import { StorageApi } from './api';
+
+function api(answer: () => Response | Promise<Response>): {
+  api: StorageApi;
+  urls: string[];
+} {
+  const urls: string[] = [];
+  const settings = ServerConnection.makeSettings({
+    baseUrl: 'http://host/user/me/',
+    fetch: async (request: RequestInfo | URL) => {
+      urls.push((request as Request).url);
+      return answer();
+    }
+  });
+  return { api: new StorageApi(settings), urls };
+}
+
+async function failure(
+  answer: () => Response | Promise<Response>
+): Promise<ApiError> {
+  const made = api(answer).api;
+  return made.status().then(
+    () => Promise.reject(new Error('it should have failed')),
+    (reason: unknown) => reason as ApiError
+  );
+}
+
+test('paths travel in the query, and the base URL is kept', async () => {
+  const made = api(() => new Response('{}'));
+  await made.api.list('/data/a b%2F+&.csv', { limit: 5, cursor: null });
+  const url = new URL(made.urls[0]!);
+  expect(url.pathname).toBe('/user/me/wherobots/storage/list');
+  expect(url.searchParams.get('path')).toBe('/data/a b%2F+&.csv');
+  expect(url.searchParams.has('cursor')).toBe(false);
+});
+
+test('an error of the API keeps what, where and what next', async () => {
+  const body = {
+    code: 'NotFound',
+    message: 'Gone',
+    path: '/a',
+    hint: 'Refresh'
+  };
+  const error = await failure(
+    () => new Response(JSON.stringify(body), { status: 404 })
+  );
+  expect(error).toMatchObject({ ...body, status: 404 });
+});
+
+test.each([
+  [() => Promise.reject(new TypeError('failed to fetch')), 'ServerUnreachable'],
+  [() => new Response('<html>login</html>', { status: 200 }), 'SignedOut'],
+  [
+    () => new Response('{"message": "Forbidden"}', { status: 403 }),
+    'SignedOut'
+  ],
+  [() => new Response('<html>', { status: 404 }), 'NotInstalled'],
+  [() => new Response('{"message": "boom"}', { status: 500 }), 'Unexpected'],
+  [
+    () => new Response('<html>bad gateway</html>', { status: 502 }),
+    'Unexpected'
+  ]
+])('%s is the error %s', async (answer, code) => {
+  const error = await failure(answer);
+  expect(error.code).toBe(code);
+  expect(error.message).not.toBe('');
+  expect(error.hint).not.toBe('');
+});

@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest';
+import { entry, Pages, until } from '../testing';
+import { BrowserModel } from './browser';
+
+const names = (browser: BrowserModel) => browser.rows.map(row => row.name);
+
+async function shown(pages: Pages, path = '/d/'): Promise<BrowserModel> {
+  const browser = new BrowserModel(pages);
+  browser.go(path);
+  browser.visible = true;
+  await until(() => browser.folder.readAt > 0 && !browser.folder.busy);
+  return browser;
+}
+
+test('hidden, it asks for nothing; shown, it reads where it is', async () => {
+  const pages = new Pages(entry('/d/a'));
+  const browser = new BrowserModel(pages);
+  browser.go('/d/');
+  expect(pages.calls).toEqual([]);
+  browser.visible = true;
+  await until(() => names(browser).length === 1);
+  expect(pages.calls).toEqual(['/d/@']);
+});
+
+test('going up stands on the folder it came from', async () => {
+  const pages = new Pages(entry('/d/a/'), entry('/d/b/'), entry('/d/b/file'));
+  const browser = await shown(pages, '/d/b/');
+  browser.up();
+  await until(() => names(browser).length === 2);
+  expect(browser.path).toBe('/d/');
+  expect(browser.selection.selected).toEqual(['/d/b/']);
+});
+
+test('a folder seen before is shown at once and read again', async () => {
+  const pages = new Pages(entry('/d/a/'), entry('/d/a/x'));
+  const browser = await shown(pages);
+  browser.go('/d/a/');
+  await until(() => names(browser).length === 1);
+  pages.set(entry('/d/a/'), entry('/d/new'));
+  browser.go('/d/');
+  await Promise.resolve();
+  expect(names(browser)).toEqual(['a']);
+  await until(() => names(browser).includes('new'));
+});
+
+test('a long folder stays in the order of the storage until it is sorted', async () => {
+  const many = Array.from({ length: 1500 }, (_, i) =>
+    entry(`/d/${String(i).padStart(4, '0')}`, { size: i })
+  );
+  const pages = new Pages(entry('/d/Z/'), ...many);
+  const browser = await shown(pages);
+  expect(browser.rows).toHaveLength(1000);
+  browser.sortBy('size');
+  expect(browser.gathering).toBe(true);
+  await until(() => browser.rows.length === 1501 && !browser.gathering);
+  await until(() => browser.rows[1]?.size === 1499);
+  expect(browser.rows[0]?.name).toBe('Z');
+  browser.sortBy('size');
+  await until(() => browser.rows[1]?.size === 0);
+});
+
+test('the next page is fetched before it is needed', async () => {
+  const pages = new Pages(
+    ...Array.from({ length: 2500 }, (_, i) => entry(`/d/${1000 + i}`))
+  );
+  const browser = await shown(pages);
+  browser.inSight(30);
+  await until(() => browser.rows.length === 2000);
+  browser.inSight(40);
+  expect(pages.calls).toHaveLength(2);
+});
+
+test('a filter looks through the whole folder and forgets nothing', async () => {
+  const pages = new Pages(
+    ...Array.from({ length: 1200 }, (_, i) => entry(`/d/${1000 + i}`)),
+    entry('/d/Zebra')
+  );
+  const browser = await shown(pages);
+  browser.openFilter(true);
+  browser.setFilter('zeb');
+  await until(() => names(browser).length === 1);
+  expect(names(browser)).toEqual(['Zebra']);
+  browser.openFilter(false);
+  await until(() => browser.rows.length === 1201);
+});
+
+test('what was created far below shows up as a folder here', async () => {
+  const pages = new Pages(entry('/d/a'));
+  const browser = await shown(pages);
+  pages.set(entry('/d/a'), entry('/d/deep/'));
+  browser.appeared(entry('/d/deep/er/file'));
+  await until(() => names(browser).includes('deep'));
+});
+
+test('what was uploaded here is shown without asking', async () => {
+  const pages = new Pages(entry('/d/a'));
+  const browser = await shown(pages);
+  browser.appeared(entry('/d/b'));
+  await until(() => names(browser).includes('b'));
+  expect(pages.calls).toHaveLength(1);
+});

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { Selection } from './selection';
+
+const make = (keys = ['a', 'b', 'c', 'd', 'e']) => new Selection(() => keys);
+
+test('a click selects one row alone and stands on it', () => {
+  const selection = make();
+  selection.only('a');
+  selection.only('c');
+  expect(selection.selected).toEqual(['c']);
+  expect(selection.index).toBe(2);
+});
+
+test('toggling adds and removes', () => {
+  const selection = make();
+  selection.only('d');
+  selection.toggle('b');
+  expect(selection.selected).toEqual(['b', 'd']);
+  selection.toggle('d');
+  expect(selection.selected).toEqual(['b']);
+});
+
+test('extending goes from the anchor, both ways', () => {
+  const selection = make();
+  selection.only('c');
+  selection.extend('e');
+  expect(selection.selected).toEqual(['c', 'd', 'e']);
+  selection.extend('a');
+  expect(selection.selected).toEqual(['a', 'b', 'c']);
+  expect(selection.active).toBe('a');
+});
+
+test('moving the focus leaves the selection as it is', () => {
+  const selection = make();
+  selection.only('a');
+  selection.focus('d');
+  expect(selection.selected).toEqual(['a']);
+  expect(selection.active).toBe('d');
+});
+
+test('rows that are no longer shown are not selected, but come back with them', () => {
+  let keys = ['a', 'b', 'c'];
+  const selection = new Selection(() => keys);
+  selection.all();
+  keys = ['c', 'x'];
+  expect(selection.selected).toEqual(['c']);
+  keys = ['a', 'b', 'c'];
+  expect(selection.selected).toEqual(['a', 'b', 'c']);
+});

@@ -1,0 +1,81 @@
+/**
+ * What the unit tests share: entries, and a storage of pages in memory.
+ */
+import type { IEntry, IListing } from './api';
+import { nameOf, parentOf } from './model/paths';
+
+export function entry(path: string, facts: Partial<IEntry> = {}): IEntry {
+  const folder = path.endsWith('/');
+  return {
+    name: nameOf(path),
+    path,
+    uri: `s3://bucket/org${path}`,
+    type: folder ? 'FOLDER' : 'FILE',
+    size: folder ? null : 10,
+    lastModified: folder ? null : '2026-01-01T00:00:00Z',
+    etag: folder ? null : '"e"',
+    mutateProtected: false,
+    uploadProtected: false,
+    reason: null,
+    ...facts
+  };
+}
+
+/** Answers listings from entries by folder, counts the calls, and can fail or wait. */
+export class Pages {
+  constructor(...entries: IEntry[]) {
+    this.set(...entries);
+  }
+
+  calls: string[] = [];
+  failure: Error | null = null;
+  gate: Promise<void> | null = null;
+
+  set(...entries: IEntry[]): void {
+    this.folders = new Map();
+    for (const each of entries) {
+      const parent = parentOf(each.path);
+      this.folders.set(parent, [...(this.folders.get(parent) ?? []), each]);
+    }
+  }
+
+  async list(
+    path: string,
+    options: { limit: number; cursor: string | null; signal: AbortSignal }
+  ): Promise<IListing> {
+    this.calls.push(`${path}@${options.cursor ?? ''}`);
+    await this.gate;
+    options.signal.throwIfAborted();
+    if (this.failure) {
+      throw this.failure;
+    }
+    const all = this.folders.get(path) ?? [];
+    const from = Number(options.cursor ?? 0);
+    const to = from + options.limit;
+    return {
+      path,
+      uri: `s3://bucket/org${path}`,
+      mutateProtected: false,
+      uploadProtected: false,
+      reason: null,
+      confirmation: null,
+      entries: all.slice(from, to),
+      cursor: to < all.length ? String(to) : null,
+      order: 'key',
+      complete: from === 0 && to >= all.length
+    };
+  }
+
+  private folders = new Map<string, IEntry[]>();
+}
+
+/** Wait until something holds, as long as it is a matter of promises and short timers. */
+export async function until(holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    if (holds()) {
+      return;
+    }
+    await new Promise(resolve => setTimeout(resolve, 2));
+  }
+  throw new Error(`never came true: ${holds.toString()}`);
+}

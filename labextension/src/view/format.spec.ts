@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { formatBytes, formatDate } from './format';
+
+test.each([
+  [0, '0 B'],
+  [999, '999 B'],
+  [1023, '1023 B'],
+  [1024, '1.0 KB'],
+  [12_345, '12 KB'],
+  [10_239, '10 KB'],
+  [1_048_575, '1.0 MB'],
+  [5_368_709_120, '5.0 GB']
+])('%d bytes are %s', (bytes, words) => {
+  expect(formatBytes(bytes)).toBe(words);
+});
+
+test('a date is as short as it stays clear', () => {
+  const now = new Date(2026, 10, 20, 15, 0);
+  expect(formatDate(new Date(2026, 10, 20, 14, 2).toISOString(), now)).toMatch(
+    /02/
+  );
+  expect(formatDate(new Date(2026, 2, 5).toISOString(), now)).toMatch(/Mar/);
+  expect(formatDate(new Date(2020, 2, 5).toISOString(), now)).toMatch(/2020/);
+});
