@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import AlreadyRunning, InvalidRequest
+from ..errors import InvalidRequest
 from . import progress
 from .common import (
     Commands,
@@ -148,15 +149,7 @@ def _engine(
     options = SyncOptions(interval=interval, hints=hints)
     s3 = S3(place.bucket)
     try:
-        sync = HomeSync(s3, layout.home_prefix, home, state, options=options)
-        try:
-            sync.open()
-        except AlreadyRunning as error:
-            raise AlreadyRunning(
-                error.message,
-                hint="It saves this home already: `jupyter wherobots status` shows how it is doing.",
-            ) from error
-        with sync:
+        with HomeSync(s3, layout.home_prefix, home, state, options=options) as sync:
             yield _Mirror(sync, layout.uri(layout.home_path), configuration.stop_timeout)
     finally:
         s3.close()
@@ -179,11 +172,13 @@ def _require_directory(home: Path, *, create: bool) -> None:
         ) from error
 
 
-def _progress(sync: HomeSync) -> tuple[str, Progress] | None:
+def _progress(sync: HomeSync) -> tuple[str, Progress | None] | None:
+    from ..sync.status import Phase
+
     status = sync.status()
-    if status.restore is not None:
+    if status.phase is Phase.RESTORING:
         return "Restoring", status.restore
-    return None if status.push is None else ("Saving", status.push)
+    return ("Saving", status.push) if status.phase is Phase.PUSHING else None
 
 
 # -- one pass --------------------------------------------------------------------------------------
@@ -252,8 +247,14 @@ def _tell_conflicts(conflicts: Sequence[Conflict]) -> None:
 def _run_on(mirror: _Mirror, *, as_json: bool) -> ExitCode:
     from ..signals import Signals
 
+    last = ""
+
     def tell(status: SyncStatus) -> None:
-        print_json(status.to_json()) if as_json else print(status_line(status), flush=True)
+        nonlocal last
+        text = json.dumps(status.to_json()) if as_json else status_line(status)
+        if text != last:
+            print(text, flush=True)
+            last = text
 
     with Signals() as signals:
         mirror.sync.on_change = tell

@@ -19,8 +19,13 @@ _INTERVAL = 0.2
 _WIDTH = 24
 
 
-def bar(label: str, progress: Progress) -> str:
-    """One line: ``Restoring [######------------------] 30 of 120 files, 2 MB of 8 MB``."""
+def bar(label: str, progress: Progress | None) -> str:
+    """One line: ``Restoring [######------------------] 30 of 120 files, 2 MB of 8 MB``.
+
+    None: nothing is counted yet.
+    """
+    if progress is None:
+        return f"{label} …"
     total = progress.bytes_total or progress.files_total
     done = progress.bytes_done if progress.bytes_total else progress.files_done
     filled = min(_WIDTH, _WIDTH * done // total) if total else 0
@@ -32,7 +37,7 @@ def bar(label: str, progress: Progress) -> str:
 
 
 @contextmanager
-def shown(read: Callable[[], tuple[str, Progress] | None]) -> Iterator[None]:
+def shown(read: Callable[[], tuple[str, Progress | None] | None]) -> Iterator[None]:
     """While entered, show what ``read`` gives (a label and how far it is) on stderr, if that is a terminal."""
     if not sys.stderr.isatty():
         yield

@@ -45,8 +45,11 @@ class Evidence:
         }
 
 
-def compare(s3: S3, prefix: str, home: Path) -> Evidence:
-    """Compare every file of home with its object below ``prefix``. Raises the `StorageError` of a failed listing or read."""
+def compare(s3: S3, prefix: str, home: Path, state: Path) -> Evidence:
+    """Compare every file of home with its object below ``prefix``; the mirror's own ``state`` is no part of home.
+
+    Raises the `StorageError` of a failed listing or read.
+    """
     from ..s3.listing import walk
     from ..s3.objects import get
 
@@ -56,7 +59,8 @@ def compare(s3: S3, prefix: str, home: Path) -> Evidence:
     missing: list[str] = []
     different: list[str] = []
     files = size = 0
-    for path in _mirrored(os.fsencode(home), b"", (), Ignore(), left_out):
+    ignore = Ignore([os.fsencode(os.path.relpath(state, home))])
+    for path in _mirrored(os.fsencode(home), b"", (), ignore, left_out):
         files += 1
         file = os.path.join(os.fsencode(home), path)
         key = names.key(path)

@@ -34,6 +34,11 @@ class Folders:
         return self.base / "jupyterlab.log"
 
     @property
+    def state(self) -> Path:
+        """Where the mirror keeps its journal of a home that lasts."""
+        return self.home / ".local/state/jupyter-wherobots"
+
+    @property
     def runtime(self) -> Path:
         """Jupyter's runtime directory, in which the server says where it listens."""
         return self.base / "jupyter" / "runtime"
@@ -80,9 +85,10 @@ def environment(
         "WHEROBOTS_LAYOUT": "2024",
         "WHEROBOTS_HOME": str(folders.home),
         "WHEROBOTS_HOME_PERSISTENCE": "sync",
+        # Language servers run npm, which would write its log into home at any moment, even after the final pass.
+        "NPM_CONFIG_CACHE": str(folders.base / "npm"),
     }
-    if own_state:
-        values["WHEROBOTS_STATE"] = str(folders.base / "state")
+    values["WHEROBOTS_STATE"] = str(folders.base / "state" if own_state else folders.state)
     return values
 
 

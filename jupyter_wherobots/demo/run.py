@@ -123,7 +123,8 @@ class _Demo:
         self._stack.callback(self.s3.close)
         ensure_bucket(self.s3)
         first = list(first_samples(self.place))
-        refused = fill(self.s3, first, self._stopped)
+        for error in fill(self.s3, first, self._stopped):
+            raise error  # plain names: an S3 that refuses these takes nothing
         self._check()
         self.folders.prepare()
         token = self.options.token or secrets.token_hex(16)
@@ -131,7 +132,7 @@ class _Demo:
         lab = Lab.start(self.folders, environ, token, self.options.port)
         self._stack.callback(_end, lab)
         rest = list(samples(self.place))
-        refused += fill(self.s3, rest, self._stopped)
+        refused = fill(self.s3, rest, self._stopped)
         url = self._wait_ready(lab)
         ready = Ready(
             url=lab.address(url),
@@ -201,7 +202,8 @@ class _Demo:
         """Compare home with the bucket, and say so. A temporary home that is not in the bucket in full is not removed."""
         home = self.folders.home
         try:
-            evidence, error = compare(self.s3, self.layout.home_prefix, home), None
+            evidence = compare(self.s3, self.layout.home_prefix, home, self.folders.state)
+            error = None
         except WherobotsError as failure:
             evidence, error = None, failure
         if evidence is None or not evidence.complete:

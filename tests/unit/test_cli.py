@@ -403,6 +403,7 @@ def test_names_cannot_command_the_terminal() -> None:
     [
         (Progress(0, 0, 0, 0), 0),
         (Progress(1, 2, 0, 0), 12),
+        (Progress(0, 9, 0, 9_000), 0),
         (Progress(1, 2, 100, 100), 24),
         (Progress(9, 2, 900, 100), 24),
     ],

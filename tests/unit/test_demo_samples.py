@@ -213,6 +213,8 @@ def test_evidence_finds_every_difference_by_itself(
     for name in ("same", "folder/changed", "lost", ".cache/left out", "empty"):
         (home / name).write_bytes(b"" if name == "empty" else b"here")
     (home / "link").symlink_to("same")
+    (home / "state").mkdir()
+    (home / "state" / "journal").write_bytes(b"")
     strict_s3.put_many(
         {
             f"{HOME}same": b"here",
@@ -222,10 +224,10 @@ def test_evidence_finds_every_difference_by_itself(
             f"{HOME}only there": b"x",
         }
     )
-    evidence = compare(s3, HOME, home)
+    evidence = compare(s3, HOME, home, home / "state")
     assert evidence.missing == ("lost",)
     assert evidence.different == ("folder/changed",)
-    assert evidence.left_out == (".cache/",)
+    assert evidence.left_out == (".cache/", "state/")
     assert (evidence.files, evidence.bytes) == (5, 8)
     assert not evidence.complete
 
@@ -235,7 +237,7 @@ def test_evidence_of_a_home_that_is_saved_is_complete(
 ) -> None:
     (tmp_path / "a b").write_bytes(b"x" * 3_000_000)
     strict_s3.put(f"{HOME}a b", b"x" * 3_000_000)
-    evidence = compare(s3, HOME, tmp_path)
+    evidence = compare(s3, HOME, tmp_path, tmp_path / "state")
     assert evidence.complete
     assert (evidence.files, evidence.bytes) == (1, 3_000_000)
 
@@ -245,4 +247,4 @@ def test_evidence_that_cannot_be_had_is_an_error(
 ) -> None:
     strict_s3.stop()
     with pytest.raises(WherobotsError, match="did not answer"):
-        compare(s3, HOME, tmp_path)
+        compare(s3, HOME, tmp_path, tmp_path / "state")

@@ -1,0 +1,253 @@
+"""The demo as people and machines start it: it answers, it is filled, and at the end home is in the bucket.
+
+Stores: moto in the process, `rclone serve s3` on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import nbformat
+import psutil
+import pytest
+
+from tests.conftest import ACCESS_KEY, REGION, SECRET_KEY
+from tests.jupyter_process import Output
+
+pytestmark = pytest.mark.process
+
+HOME = "acmegeo/notebooks/customer-ada/"
+OWN = "acmegeo/data/customer-ada/"
+
+
+class Demo:
+    """A demo in a process of its own; ``said`` is its stdout, ``complained`` its stderr."""
+
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+        folder.mkdir(exist_ok=True)
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "JUPYTER", "WHEROBOTS_"))
+        }
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        environ = {**kept, "HOME": str(folder), "TMPDIR": str(self.temporary), **environment}
+        # As in a shell of somebody who has settings of his own: none of them may matter.
+        environ |= {"JUPYTER_TOKEN": "theirs", "WHEROBOTS_HOME_PERSISTENCE": "off"}
+        program = Path(sys.executable).with_name("jupyter-wherobots")
+        self.process = subprocess.Popen(
+            [str(program), "demo", "--no-browser", *arguments],
+            env=environ,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.said = Output(self.process.stdout)
+        self.complained = Output(self.process.stderr)
+
+    def event(self, name: str) -> dict[str, Any]:
+        """The line of JSON with this event, once it is there."""
+        line = self.said.wait_for(rf'^{{"event": "{name}".*').group()
+        event: dict[str, Any] = json.loads(line)
+        return event
+
+    def wait(self) -> int:
+        """The exit code, at the end."""
+        code = self.process.wait(90)
+        self.said.join()
+        self.complained.join()
+        return code
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.terminate()
+        return self.wait()
+
+
+@contextmanager
+def demo(folder: Path, *arguments: str, **environment: str) -> Iterator[Demo]:
+    running = Demo(folder, *arguments, **environment)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.stop()
+        for stream in (running.process.stdout, running.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+def bucket_of(ready: Mapping[str, Any]) -> Any:
+    """The demo's bucket, by boto3 as any program would open it."""
+    s3 = boto3.resource(
+        "s3",
+        endpoint_url=ready["endpoint"],
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+    return s3.Bucket(ready["bucket"])
+
+
+def contents(bucket: Any, prefix: str) -> dict[str, bytes]:
+    """Name below the prefix -> bytes."""
+    return {
+        found.key[len(prefix) :]: found.get()["Body"].read()
+        for found in bucket.objects.filter(Prefix=prefix)
+    }
+
+
+def request(ready: Mapping[str, Any], path: str, method: str = "GET", body: object = None) -> Any:
+    base = ready["url"].partition("lab?")[0]
+    asked = urllib.request.Request(
+        base + path,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"token {ready['token']}"},
+    )
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        return json.load(answer)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_it_prints_its_url_answers_there_and_saves_home_at_sigterm(tmp_path: Path) -> None:
+    port = free_port()
+    with demo(tmp_path, "--port", str(port), "--token", "T") as running:
+        url = running.said.wait_for(r"http://127\.0\.0\.1:\S+").group()
+        assert url == f"http://127.0.0.1:{port}/lab?token=T"
+        running.said.wait_for("Ctrl-C")
+        with urllib.request.urlopen(url) as page:
+            assert page.status == 200
+        assert running.stop() == 0, running.said.text + running.complained.text
+        assert "Home is in the bucket: " in running.said.text
+        assert running.complained.text == ""
+    assert list(running.temporary.iterdir()) == []
+
+
+def test_the_bucket_can_be_inspected_while_it_runs_and_after_the_lab_has_ended(
+    tmp_path: Path,
+) -> None:
+    with demo(tmp_path, "--json", "--keep-s3") as running:
+        ready = running.event("ready")
+        bucket = bucket_of(ready)
+        assert sum(1 for _ in bucket.objects.filter(Prefix=OWN)) > 2500
+        home = Path(ready["home"])
+        assert (home / "Welcome.ipynb").read_bytes() == contents(bucket, HOME)["Welcome.ipynb"]
+
+        outputs = run_notebook(ready, home / "Welcome.ipynb")
+        assert f"s3://{ready['bucket']}/{OWN}" in outputs
+        assert contents(bucket, f"{OWN}results/")["swings.csv"].startswith(b"city,swing_celsius")
+
+        # The very last moment: nothing but the final pass can have seen this.
+        request(
+            ready,
+            "api/contents/late.txt",
+            "PUT",
+            {"type": "file", "format": "text", "content": "x"},
+        )
+        os.kill(ready["lab_pid"], signal.SIGTERM)
+        ended = running.event("ended")
+        assert ended["saved"], ended
+        assert (ended["missing"], ended["different"]) == ([], [])
+        left_out = tuple(ended["leftOut"])
+        mirrored = {
+            str(path.relative_to(home)): path.read_bytes()
+            for path in home.rglob("*")
+            if path.is_file() and not path.is_symlink()
+            if not str(path.relative_to(home)).startswith(left_out)
+        }
+        assert ended["files"] == len(mirrored)
+        remote = contents(bucket, HOME)
+        assert {"Welcome.ipynb", "late.txt", "notes/ideas.md"} <= set(mirrored)
+        assert {name: remote[name] for name in mirrored} == mirrored
+        assert running.process.poll() is None
+        assert running.stop() == 0, running.said.text + running.complained.text
+    assert list(running.temporary.iterdir()) == []
+
+
+def run_notebook(ready: Mapping[str, Any], notebook: Path) -> str:
+    """Run all cells as a kernel of the lab would, and give what they print."""
+    with open(f"/proc/{ready['lab_pid']}/environ", encoding="utf-8") as opened:
+        environ = dict(line.partition("=")[::2] for line in opened.read().split("\0") if line)
+    environ |= request(ready, "wherobots/status")["environment"]
+    command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--stdout"]
+    done = subprocess.run(
+        [*command, str(notebook)], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    cells = nbformat.reads(done.stdout, as_version=4).cells  # type: ignore[no-untyped-call]
+    return json.dumps([cell.get("outputs") for cell in cells])
+
+
+def test_another_s3_gets_its_bucket_and_keeps_everything(
+    tmp_path: Path, rclone_url: str, rclone_root: Path
+) -> None:
+    home = tmp_path / "my home"
+    with demo(
+        tmp_path / "demo",
+        *("--json", "--endpoint-url", rclone_url, "--bucket", "demo-bucket", "--home", str(home)),
+        AWS_ACCESS_KEY_ID=ACCESS_KEY,
+        AWS_SECRET_ACCESS_KEY=SECRET_KEY,
+    ) as running:
+        ready = running.event("ready")
+        assert ready["endpoint"] == rclone_url
+        refused = [error["path"] for error in ready["refused"]]
+        assert len(refused) == 2
+        assert all("two slashes" in path or "one name" in path for path in refused)
+        (home / "mine.txt").write_text("mine")
+        assert running.stop() == 0, running.said.text + running.complained.text
+        assert running.event("ended")["home"] == str(home)
+    assert (rclone_root / "demo-bucket" / HOME / "mine.txt").read_text() == "mine"
+    assert (home / "Welcome.ipynb").is_file()
+
+
+def test_a_signal_while_it_starts_ends_it_at_once(tmp_path: Path) -> None:
+    with demo(tmp_path) as running:
+        running.said.wait_for("Starting JupyterLab")
+        assert running.stop() == 0, running.said.text + running.complained.text
+        assert running.complained.text == ""
+    assert list(running.temporary.iterdir()) == []
+
+
+def test_a_demo_that_is_killed_leaves_no_jupyterlab_behind(tmp_path: Path) -> None:
+    with demo(tmp_path, "--json") as running:
+        lab = psutil.Process(running.event("ready")["lab_pid"])
+        running.process.kill()
+        running.wait()
+        _, alive = psutil.wait_procs([lab], timeout=60)
+        assert not alive
+
+
+def test_a_port_that_is_taken_is_said_at_once(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with demo(tmp_path, "--port", str(port)) as running:
+            assert running.wait() == 2
+            assert f"Port {port}" in running.complained.text
+            assert "--port" in running.complained.text
