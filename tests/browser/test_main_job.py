@@ -78,14 +78,11 @@ def copy_a_path_and_read_it(page: Page, bucket: object) -> None:
 
 
 def run_and_save_a_notebook(page: Page) -> None:
-    page.get_by_role("menuitem", name="File").click()
-    page.get_by_role("menuitem", name="New", exact=True).hover()
-    page.get_by_role("menuitem", name="Notebook", exact=True).click()
-    page.get_by_role("button", name=re.compile("^Select")).click()
+    page.get_by_role("menuitem", name="File", exact=True).click()
+    page.locator(".lm-Menu-item:visible", has_text=re.compile("^New Launcher")).click()
+    page.locator(".jp-LauncherCard:visible", has_text="Python 3").first.click()
     notebook = page.locator(".jp-NotebookPanel:visible")
-    expect(
-        notebook.get_by_text("Idle").or_(page.get_by_text(re.compile(r"\| Idle")))
-    ).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name=re.compile(r"\| Idle$"))).to_be_visible(timeout=60_000)
     page.keyboard.press("Enter")
     page.keyboard.type("%env USER_S3_PATH")
     page.keyboard.press("Shift+Enter")
