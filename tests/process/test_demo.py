@@ -95,24 +95,31 @@ def demo(folder: Path, *arguments: str, **environment: str) -> Iterator[Demo]:
             stream.close()
 
 
-def bucket_of(ready: Mapping[str, Any]) -> Any:
-    """The demo's bucket, by boto3 as any program would open it."""
-    s3 = boto3.resource(
-        "s3",
-        endpoint_url=ready["endpoint"],
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-    )
-    return s3.Bucket(ready["bucket"])
+class Bucket:
+    """The demo's bucket, as any program opens it."""
 
+    def __init__(self, ready: Mapping[str, Any]) -> None:
+        self.name = ready["bucket"]
+        self.client = boto3.client(
+            "s3",
+            endpoint_url=ready["endpoint"],
+            region_name=REGION,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+        )
 
-def contents(bucket: Any, prefix: str) -> dict[str, bytes]:
-    """Name below the prefix -> bytes."""
-    return {
-        found.key[len(prefix) :]: found.get()["Body"].read()
-        for found in bucket.objects.filter(Prefix=prefix)
-    }
+    def keys(self, prefix: str) -> list[str]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        return [found["Key"] for page in pages for found in page.get("Contents", ())]
+
+    def contents(self, prefix: str) -> dict[str, bytes]:
+        """Name below the prefix -> bytes."""
+        return {
+            key[len(prefix) :]: self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+            for key in self.keys(prefix)
+        }
 
 
 def request(ready: Mapping[str, Any], path: str, method: str = "GET", body: object = None) -> Any:
@@ -154,14 +161,14 @@ def test_the_bucket_can_be_inspected_while_it_runs_and_after_the_lab_has_ended(
 ) -> None:
     with demo(tmp_path, "--json", "--keep-s3") as running:
         ready = running.event("ready")
-        bucket = bucket_of(ready)
-        assert sum(1 for _ in bucket.objects.filter(Prefix=OWN)) > 2500
+        bucket = Bucket(ready)
+        assert len(bucket.keys(OWN)) > 2500
         home = Path(ready["home"])
-        assert (home / "Welcome.ipynb").read_bytes() == contents(bucket, HOME)["Welcome.ipynb"]
+        assert (home / "Welcome.ipynb").read_bytes() == bucket.contents(HOME)["Welcome.ipynb"]
 
         outputs = run_notebook(ready, home / "Welcome.ipynb")
         assert f"s3://{ready['bucket']}/{OWN}" in outputs
-        assert contents(bucket, f"{OWN}results/")["swings.csv"].startswith(b"city,swing_celsius")
+        assert bucket.contents(f"{OWN}results/")["swings.csv"].startswith(b"city,swing_celsius")
 
         # The very last moment: nothing but the final pass can have seen this.
         request(
@@ -182,7 +189,7 @@ def test_the_bucket_can_be_inspected_while_it_runs_and_after_the_lab_has_ended(
             if not str(path.relative_to(home)).startswith(left_out)
         }
         assert ended["files"] == len(mirrored)
-        remote = contents(bucket, HOME)
+        remote = bucket.contents(HOME)
         assert {"Welcome.ipynb", "late.txt", "notes/ideas.md"} <= set(mirrored)
         assert {name: remote[name] for name in mirrored} == mirrored
         assert running.process.poll() is None
@@ -216,7 +223,7 @@ def test_another_s3_gets_its_bucket_and_keeps_everything(
         (home / "mine.txt").write_text("mine")
         assert running.stop() == 0, running.said.text + running.complained.text
         assert running.event("ended")["home"] == str(home)
-    remote = contents(bucket_of(ready), HOME)
+    remote = Bucket(ready).contents(HOME)
     assert remote["mine.txt"] == b"mine"
     assert remote["Welcome.ipynb"] == (home / "Welcome.ipynb").read_bytes()
 
