@@ -282,7 +282,6 @@ _BY_CODE: dict[str, type[WherobotsError]] = {
     "InternalError": Unreachable,
     "RequestTimeout": Unreachable,
     "ServiceUnavailable": Unreachable,
-    "TemporaryRedirect": Unreachable,
     "NotImplemented": StorageFailed,
     "NoNetwork": Unreachable,
     "Timeout": Unreachable,
@@ -297,7 +296,6 @@ _BY_CODE: dict[str, type[WherobotsError]] = {
 # Answers that have a status and no code: those to HEAD, and those of what stands between us and S3.
 CODE_OF_STATUS = {
     301: "PermanentRedirect",
-    307: "TemporaryRedirect",
     401: "Unauthorized",
     403: "Forbidden",
     408: "RequestTimeout",

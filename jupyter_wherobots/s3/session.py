@@ -46,6 +46,7 @@ class Session:
         self._lock = threading.RLock()
         self._botocore: Any = None
         self._credentials: Credentials | None = None
+        self._address: tuple[str, bool] | None = None
         self._region: str | None = None
         self._region_asked = False
         self._renewed = -_RENEW_INTERVAL
@@ -82,7 +83,7 @@ class Session:
             if now - self._renewed >= _RENEW_INTERVAL:
                 self._renewed = now
                 self.generation += 1
-                self._botocore = self._credentials = None
+                self._botocore = self._credentials = self._address = None
 
     # -- botocore
 
@@ -148,6 +149,8 @@ class Session:
         import botocore
         from botocore.awsrequest import AWSResponse
 
+        if self._address is not None:
+            return self._address
         urls: list[str] = []
 
         def answer(request: Any, **_: Any) -> AWSResponse:
@@ -160,7 +163,8 @@ class Session:
         client.head_object(Bucket=self.bucket, Key="key")
         with_bucket = urls[0].removesuffix("/key")
         endpoint = with_bucket.removesuffix("/" + self.bucket)
-        return endpoint, endpoint == with_bucket
+        self._address = (endpoint, endpoint == with_bucket)
+        return self._address
 
     # -- obstore
 

@@ -27,7 +27,7 @@ from jupyter_wherobots.s3.listing import walk
 from jupyter_wherobots.s3.objects import absent, get, head, matches, put
 from tests.canned import Canned
 from tests.conftest import Endpoint, S3Environment, Server
-from tests.strict_s3 import Access, Fault, Quirk, StrictS3
+from tests.strict_s3 import Access, Call, Fault, Quirk, StrictS3
 
 BODY = bytes(range(256)) * 20
 
@@ -357,7 +357,11 @@ def test_a_denied_look_is_no_absence(s3: S3, strict_s3: StrictS3, key: str) -> N
 
 def test_an_object_that_appears_between_the_two_looks_is_seen(s3: S3, strict_s3: StrictS3) -> None:
     """Strict S3. The HEAD finds nothing, the GET that asks why finds the object."""
-    strict_s3.on("GetObject", lambda _: strict_s3.put("key", b"123"), times=1)
+
+    def appear(_: Call) -> None:
+        strict_s3.put("key", b"123")
+
+    strict_s3.on("GetObject", appear, times=1)
     assert head(s3, "key").size == 3
 
 
