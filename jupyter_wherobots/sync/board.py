@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .clock import Clock
-from .push import Tally
+from .ground import Tally
 from .restore import Harvest
 from .status import MAX_NAMED, PassReport, Phase, Progress, RestoreReport, SyncStatus
 

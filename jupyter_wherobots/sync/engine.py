@@ -22,16 +22,18 @@ from ..s3.probe import Capabilities, probe
 from .clock import Deadline, FileClock
 from .crew import Governor
 from .failpoints import failpoint
+from .ground import Ground, Memory, Tally
 from .ignore import Ignore
 from .journal import Journal
 from .lock import EngineLock
 from .names import Names
 from .options import SyncOptions
 from .patience import Halt
-from .plan import Plan, plan, unrisky
-from .push import Pusher, Tally
+from .plan import Plan, Put, plan
+from .push import Pusher
 from .remote import FULL, Remote
-from .removal import Remover
+from .removal import Remover, unrisky
+from .repository import Heads, is_object, split
 from .restore import Restorer
 from .review import RemoteView, review
 from .scan import Scan, Scanner
@@ -39,8 +41,10 @@ from .status import (
     MAX_NAMED,
     Conflict,
     ConflictKind,
+    NotDurable,
     PassReport,
     RestoreReport,
+    Why,
     shown,
 )
 
@@ -48,6 +52,8 @@ _MARKER = "user.wherobots.root"
 """An extended attribute of home that names its journal: another folder in its place has none."""
 _COMPLETE = "complete"
 _LISTED = "listed"
+_ROUNDS = 3
+"""So often a repository's objects are looked for in one pass while they keep moving."""
 
 
 class Engine:
@@ -62,6 +68,9 @@ class Engine:
         self.names = Names(prefix)
         self.governor = Governor()
         self.notes: tuple[str, ...] = ()
+        self.last = False
+        """No pass comes after the next one."""
+        self._memory = Memory()
         self._remote: Remote | None = None
         self._restorer: Restorer | None = None
         try:
@@ -80,6 +89,7 @@ class Engine:
         except BaseException:
             self._lock.release()
             raise
+        self._state = state
         self._aside = state / "replaced"
         self._ignore = Ignore(_inside(home, state))
         self._check_root()
@@ -265,33 +275,58 @@ class Engine:
         if not (made.puts or loose or made.deletes):
             return
         remote = self._remote_for(halt.deadline)
-        pusher = Pusher(
+        ground = Ground(
             self.root,
+            self._state / "hot",
             self.journal,
             self.names,
             remote,
             self.governor,
             self._clock,
             halt,
-            tally,
+            self._memory,
+            self._file_clock.stamp,
+            last=self.last,
         )
-        pusher.push(made.puts, made.gone, self._file_clock.stamp, told)
+        pusher = Pusher(ground, made.gone, tally, told)
+        ordinary, repositories = split(made.puts)
+        pusher.expect(made.puts)
+        pusher.push(ordinary)
+        for heads in repositories:
+            self._push_repository(pusher, heads, halt)
         failpoint("engine.pushed")
         if halt.is_set():
             return
-        remover = Remover(
-            self.root,
-            self.journal,
-            self.names,
-            remote,
-            self.governor,
-            self._clock,
-            halt,
-            tally,
-        )
+        remover = Remover(ground, tally)
         remover.settle(loose)
         if self._may_delete(remote):
             remover.remove(unrisky(made.deletes, tally.unsaved), told)
+
+    def _push_repository(self, pusher: Pusher, heads: Heads, halt: Halt) -> None:
+        """Put a repository's objects, and then its heads as they were before the objects were looked for."""
+        scanner = Scanner(self.root, self.home, self.journal, self._ignore, halt)
+        tally = pusher.tally
+        for _ in range(_ROUNDS):
+            ready = pusher.prepare(heads.puts)
+            found = [scanner.scan([folder], deep=True) for folder in heads.objects]
+            entries = {entry.path: entry for each in found for entry in each.changed}
+            objects = [
+                Put(entry, self.journal.get(path))
+                for path, entry in entries.items()
+                if is_object(path, heads.folder)
+            ]
+            tally.vanished.clear()
+            pusher.expect(objects)
+            pusher.push(objects)
+            failpoint("engine.objects-pushed")
+            whole = all(each.complete for each in found)
+            if whole and not tally.vanished and not tally.unsaved.keys() & entries.keys():
+                pusher.push(ready)
+                return
+        for put in heads.puts:
+            path = put.entry.path
+            message = "It waits for the objects of its repository, which is busy."
+            tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
 
     def _may_delete(self, remote: Remote) -> bool:
         options = self._options

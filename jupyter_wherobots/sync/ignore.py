@@ -55,6 +55,9 @@ _SECRET_PARENTS = frozenset(
 )
 _CACHE_FOLDERS = frozenset((b".cache", b".local/share/Trash", b".Trash"))
 
+_GIT_TEMPORARY = re.compile(rb"\.lock$|/tmp_(?:obj|pack|idx|rev|mtimes|objdir)[^/]*$")
+"""Git's own for the length of one command; a lock that came back from S3 would block the repository."""
+
 _MESSAGES = {
     SkipReason.CREDENTIALS: "Credentials are not put where others of your organization may read them; "
     "a line !/{path} in .wherobotsignore mirrors it all the same.",
@@ -64,7 +67,7 @@ _MESSAGES = {
     SkipReason.OWN_STATE: "The synchronisation's own state.",
     SkipReason.RULE: "Named by a rule in .wherobotsignore.",
     SkipReason.UNREADABLE: "It cannot be read.",
-    SkipReason.TEMPORARY: "A temporary file of an editor.",
+    SkipReason.TEMPORARY: "A temporary file of an editor or of git.",
 }
 
 
@@ -111,9 +114,9 @@ class Ignore:
     def __init__(self, own: Iterable[bytes] = ()) -> None:
         self._own = frozenset(own)
 
-    def has_secrets(self, folder: bytes) -> bool:
-        """Whether files directly in this folder may be credentials; spares the others a look."""
-        return folder in _SECRET_PARENTS
+    def looks_closer(self, folder: bytes) -> bool:
+        """Whether the names of the files directly in this folder matter; spares the others a look."""
+        return folder in _SECRET_PARENTS or b".git" in folder.split(b"/")
 
     def folder(self, path: bytes, name: bytes, rules: tuple[Rules, ...]) -> SkipReason | None:
         """Why a folder and all in it is not mirrored, or None."""
@@ -128,17 +131,15 @@ class Ignore:
             return SkipReason.CACHE
         return SkipReason.RULE if verdict else None
 
-    def file(
-        self, path: bytes, name: bytes, rules: tuple[Rules, ...], secrets: bool = True
-    ) -> SkipReason | None:
-        """Why a file or link is not mirrored, or None. ``secrets`` False: its folder has none."""
+    def file(self, path: bytes, name: bytes, rules: tuple[Rules, ...]) -> SkipReason | None:
+        """Why a file or link is not mirrored, or None."""
         if path in self._own or name.startswith(STAGED):
             return SkipReason.OWN_STATE
         verdict = ruled(rules, path, False) if rules else None
         if verdict is False:
             return None
-        if name.startswith(b".~"):
+        if name.startswith(b".~") or (_GIT_TEMPORARY.search(path) and b".git/" in path):
             return SkipReason.TEMPORARY
-        if secrets and _SECRET_FILES.fullmatch(path):
+        if _SECRET_FILES.fullmatch(path):
             return SkipReason.CREDENTIALS
         return SkipReason.RULE if verdict else None

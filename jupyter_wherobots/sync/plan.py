@@ -11,7 +11,6 @@ never a candidate.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -174,17 +173,3 @@ def _break(made: Plan, waiting: list[tuple[bytes, Row]], known: int, scan: Scan)
             if emptied
             else f"{len(held)} of {known} files are gone from home.",
         )
-
-
-def unrisky(deletes: Iterable[Delete], unsaved: Mapping[bytes, Entry]) -> list[Delete]:
-    """The deletions that cannot take the last copy of something: no file that is still to be saved may be the moved one."""
-    inodes = {unpack(entry.stat).identity for entry in unsaved.values()}
-    sizes = {unpack(entry.stat).size for entry in unsaved.values()} - {0}
-    return [
-        each
-        for each in deletes
-        if not each.row.stat
-        or (
-            unpack(each.row.stat).identity not in inodes and unpack(each.row.stat).size not in sizes
-        )
-    ]

@@ -7,23 +7,22 @@ a crew's.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import stat as st
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import Cancelled, WherobotsError
 from ..s3.crew import BUFFERS
-from . import capture
-from .capture import Captured, NotNowError, Steady, VanishedError
-from .clock import Clock
-from .crew import Crew, Governor
+from . import beneath, capture
+from .capture import Captured, NotNowError, Quiet, Steady, VanishedError
+from .crew import Crew
 from .failpoints import failpoint
-from .journal import Flag, Intent, Journal, Row
-from .names import Names
-from .patience import Halt, Patience
+from .ground import Ground, Tally
+from .journal import Flag, Intent, Row
+from .patience import Patience
 from .plan import Put
-from .remote import Remote, metadata
-from .scan import Entry, unpack
-from .status import NotDurable, Why, shown
+from .remote import metadata
+from .scan import Entry, pack, unpack
+from .status import ConflictKind, NotDurable, Why, shown
 from .writing import Conflict, Load, Outcome, Writer
 
 _BATCH = 2000
@@ -31,21 +30,6 @@ _BATCH = 2000
 _UNBUFFERED = 256 * 1024
 """Files up to this size are few enough bytes, in all threads together, not to be counted."""
 _CHUNK = 1024 * 1024
-
-
-@dataclass
-class Tally:
-    """What a push did, as it goes on. ``unsaved``: the files of ``not_durable`` as the scan saw them."""
-
-    files: int = 0
-    total: int = 0
-    uploaded: int = 0
-    uploaded_bytes: int = 0
-    copied: int = 0
-    deleted: int = 0
-    not_durable: dict[bytes, NotDurable] = field(default_factory=dict)
-    unsaved: dict[bytes, Entry] = field(default_factory=dict)
-    conflicts: list[Conflict] = field(default_factory=list)
 
 
 class Sources:
@@ -68,68 +52,103 @@ class Sources:
 
 
 class Pusher:
-    """Executes puts for one pass. ``root`` is the open home."""
+    """Executes puts for one pass."""
 
     def __init__(
-        self,
-        root: int,
-        journal: Journal,
-        names: Names,
-        remote: Remote,
-        governor: Governor,
-        clock: Clock,
-        halt: Halt,
-        tally: Tally,
-        add_only: bool = False,
+        self, ground: Ground, gone: Mapping[bytes, Row], tally: Tally, told: Callable[[], None]
     ) -> None:
-        self._root = root
-        self._journal = journal
-        self._names = names
-        self._remote = remote
-        self._governor = governor
-        self._clock = clock
-        self._halt = halt
+        """``gone``: rows whose file is missing, the sources of moves. ``told`` is called on progress."""
+        self._ground = ground
+        self._root = ground.root
+        self._journal = ground.journal
+        self._names = ground.names
+        self._remote = ground.remote
+        self._halt = ground.halt
+        self._memory = ground.memory
         self._writer = Writer(
-            journal, names, remote, Patience(governor, clock, halt), halt, add_only
+            ground.journal,
+            ground.names,
+            ground.remote,
+            Patience(ground.governor, ground.clock, ground.halt),
+            ground.halt,
+            ground.add_only,
         )
-        self._sources = Sources({})
+        self._quiet = Quiet(
+            ground.stamp, lambda seconds: ground.clock.wait(ground.halt.stop, seconds)
+        )
+        self._sources = Sources(gone)
+        self._prepared: dict[bytes, Captured] = {}
+        self._told = told
         self.tally = tally
 
     # -- in the engine's thread ------------------------------------------------------------------
 
-    def push(
-        self,
-        puts: Sequence[Put],
-        gone: Mapping[bytes, Row],
-        stamp: Callable[[], int],
-        told: Callable[[], None],
-    ) -> None:
-        """Carry out puts in their order.
-
-        ``gone``: rows whose file is missing, the sources of moves. ``stamp`` tells the time of home's file system,
-        ``told`` is called on progress. Returns at a halt too; what was not reached is in the tally as waiting.
-        """
-        self._sources = Sources(gone)
-        self.tally.total += len(puts)
+    def expect(self, puts: Iterable[Put]) -> None:
+        """Count these as waiting, whether or not their turn comes."""
         for put in puts:
+            self.tally.total += 1
             self.tally.not_durable[put.entry.path] = _waiting(put)
             self.tally.unsaved[put.entry.path] = put.entry
-        told()
-        for start in range(0, len(puts), _BATCH):
-            if self._halt.is_set():
-                return
-            self._push_batch(puts[start : start + _BATCH], stamp(), told)
+        self._told()
 
-    def _push_batch(self, batch: Sequence[Put], tick: int, told: Callable[[], None]) -> None:
+    def push(self, puts: Sequence[Put]) -> None:
+        """Carry out puts in their order, and once more those of files that changed meanwhile. Returns at a halt too."""
+        for start in range(0, len(puts), _BATCH):
+            self._push_batch(puts[start : start + _BATCH])
+        again = [fresh for put in puts if (fresh := self._seen_again(put)) is not None]
+        if again:
+            self._push_batch(again)
+
+    def _seen_again(self, put: Put) -> Put | None:
+        """A file that changed while it was read, as it is now."""
+        path = put.entry.path
+        waiting = self.tally.not_durable.get(path)
+        if waiting is None or waiting.why is not Why.CHANGING or self._halt.is_set():
+            return None
+        try:
+            info = beneath.lstat(self._root, path)
+        except OSError:
+            return None
+        if not (st.S_ISREG(info.st_mode) or st.S_ISLNK(info.st_mode)):
+            return None
+        return Put(Entry(path, pack(info), info.st_nlink), put.row)
+
+    def prepare(self, puts: Iterable[Put]) -> list[Put]:
+        """Capture small files now, to be put later as they were now; gives those that can be."""
+        ready = []
+        for put in puts:
+            path, packed, _ = put.entry
+            stat = unpack(packed)
+            try:
+                if stat.size <= capture.WHOLE and not stat.is_link:
+                    self._prepared[path] = capture.whole(self._root, path, packed, self._quiet)
+            except VanishedError:
+                self._leave(path)
+            except NotNowError as error:
+                waiting = NotDurable(shown(path), error.why, error.message, stat.size)
+                self.tally.not_durable[path] = waiting
+            else:
+                ready.append(put)
+        return ready
+
+    def _leave(self, path: bytes) -> None:
+        """There is nothing of a file left to be saved."""
+        self.tally.not_durable.pop(path, None)
+        self.tally.unsaved.pop(path, None)
+        self._memory.forget(path)
+
+    def _push_batch(self, batch: Sequence[Put]) -> None:
+        if self._halt.is_set():
+            return
         marks = self._marks(batch)
         crew: Crew[Put, Outcome] = Crew(
             batch,
-            lambda put: self._put(put, marks[put.entry.path], tick),
-            self._governor,
-            self._clock,
+            lambda put: self._put(put, marks[put.entry.path]),
+            self._ground.governor,
+            self._ground.clock,
             self._halt,
         )
-        crew.run(lambda outcomes: self._deliver(outcomes, told))
+        crew.run(self._deliver)
 
     def _marks(self, batch: Sequence[Put]) -> dict[bytes, str]:
         """Commit an intent for each file, before anything of it is sent; gives the marks."""
@@ -140,7 +159,7 @@ class Pusher:
         )
         return marks
 
-    def _deliver(self, outcomes: list[Outcome], told: Callable[[], None]) -> None:
+    def _deliver(self, outcomes: list[Outcome]) -> None:
         tally = self.tally
         rows: dict[bytes, Row | None] = {}
         conflicts: list[Conflict] = []
@@ -157,15 +176,16 @@ class Pusher:
                 if source is not None:
                     rows[outcome.moved_from] = source._replace(flags=source.flags | Flag.MOVED)
             conflicts += outcome.conflicts
+            if outcome.vanished:
+                tally.vanished.add(outcome.path)
             if outcome.not_durable is None:
-                tally.not_durable.pop(outcome.path, None)
-                tally.unsaved.pop(outcome.path, None)
+                self._leave(outcome.path)
             else:
                 tally.not_durable[outcome.path] = outcome.not_durable
         settled = [outcome.path for outcome in outcomes if outcome.settled]
         self._journal.commit(rows.items(), settled=settled, conflicts=conflicts)
         tally.conflicts += conflicts
-        told()
+        self._told()
 
     def _key(self, put: Put) -> str:
         if put.row is not None and put.row.key:
@@ -174,15 +194,17 @@ class Pusher:
 
     # -- in a crew's thread ------------------------------------------------------------------------
 
-    def _put(self, put: Put, mark: str, tick: int) -> Outcome:
+    def _put(self, put: Put, mark: str) -> Outcome:
         path = put.entry.path
         size = unpack(put.entry.stat).size
         load = Load(path, put.row, mark, self._key(put), size)
         try:
-            outcome = self._try(put, load)
+            return self._try(put, load)
         except VanishedError:
             return Outcome(path, settled=self._is_settled(load), vanished=True)
         except NotNowError as error:
+            if error.why is Why.CHANGING and size > capture.WHOLE:
+                self._memory.restless(path)
             waiting = NotDurable(shown(path), error.why, error.message, size)
             return Outcome(path, settled=self._is_settled(load), not_durable=waiting)
         except Cancelled:
@@ -190,11 +212,6 @@ class Pusher:
         except WherobotsError as error:
             failed = NotDurable(shown(path), Why.FAILED, error.message, size)
             return Outcome(path, settled=self._is_settled(load), not_durable=failed)
-        if outcome.row is not None and outcome.row.stat:
-            stat = unpack(outcome.row.stat)
-            if max(stat.mtime_ns, stat.ctime_ns) >= tick:
-                outcome.row = outcome.row._replace(flags=outcome.row.flags | Flag.RACY)
-        return outcome
 
     def _is_settled(self, load: Load) -> bool:
         """Whether S3 cannot hold anything of this path that the journal does not know of."""
@@ -213,38 +230,51 @@ class Pusher:
         if counted:
             BUFFERS.take(counted, self._halt)
         try:
-            reader = capture.link if stat.is_link else capture.whole
-            captured = reader(self._root, path, packed)
+            captured = self._capture(path, packed)
             failpoint("push.captured")
             load.captured, load.size = captured, len(captured.body)
             if (done := self._without_bytes(load)) is not None:
                 return done
+            kept = self._judge_notebook(load, capture.looks_whole(captured.body))
             described = metadata(load.mark, unpack(captured.stat), captured.sha256)
-            return self._writer.write(
+            outcome = self._writer.write(
                 load, lambda base: self._remote.put(load.key, captured.body, described, base)
             )
+            outcome.conflicts = kept + outcome.conflicts
+            return outcome
         finally:
             if counted:
                 BUFFERS.give(counted)
 
+    def _capture(self, path: bytes, packed: bytes) -> Captured:
+        if path in self._prepared:
+            return self._prepared[path]
+        if unpack(packed).is_link:
+            return capture.link(self._root, path, packed)
+        return capture.whole(self._root, path, packed, self._quiet)
+
     def _try_large(self, put: Put, load: Load) -> Outcome:
         path, packed, _ = put.entry
         if (put.row is not None and put.row.sha256) or self._sources.may_have(load.size):
-            with Steady(self._root, path, packed) as file:
+            with self._open_large(path, packed) as file:
                 while file.read(_CHUNK):
                     if self._halt.is_set():
                         raise Cancelled("The pass is over.")
                 load.captured, load.size = Captured(b"", file.sha256, file.stat), file.size
+                whole = not capture.is_notebook(path) or file.ends_like_notebook()
             if (done := self._without_bytes(load)) is not None:
                 return done
+            kept = self._judge_notebook(load, whole)
+        else:
+            kept = []
 
         def send(base: str | None) -> str:
-            with Steady(self._root, path, packed) as file:
+            with self._open_large(path, packed) as file:
                 try:
                     return self._remote.put_file(
                         load.key,
                         file,
-                        metadata(load.mark, unpack(file.stat), None),
+                        metadata(load.mark, unpack(file.stat), None, hot=file.is_copy),
                         base,
                         stop=self._halt,
                         on_created=lambda upload: self._journal.begin(
@@ -255,7 +285,44 @@ class Pusher:
                     load.captured = Captured(b"", file.sha256, file.stat)
                     load.size = file.size
 
-        return self._writer.write(load, send)
+        outcome = self._writer.write(load, send)
+        outcome.conflicts = kept + outcome.conflicts
+        return outcome
+
+    def _open_large(self, path: bytes, packed: bytes) -> Steady:
+        """A large file as it is, or a copy of one that never rests."""
+        if not self._memory.is_restless(path, last=self._ground.last):
+            return capture.steady(self._root, path, packed, self._quiet)
+        return capture.hot_copy(self._root, path, packed, self._ground.room, self._halt)
+
+    def _judge_notebook(self, load: Load, whole: bool) -> list[Conflict]:
+        """Keep S3's good version of a notebook from being replaced by what Jupyter, or a crash, leaves for a moment.
+
+        Raises NotNowError while that may be so. Bytes that stay invalid through some passes without anybody saving are what the
+        file is: they are put, and the good version is kept beside them.
+        """
+        row, captured = load.row, load.captured
+        assert captured is not None
+        if (
+            not capture.is_notebook(load.path)
+            or row is None
+            or not row.etag
+            or unpack(captured.stat).is_link
+        ):
+            return []
+        saving = capture.is_saving(self._root, load.path)
+        if whole and not (
+            saving and captured.body and not capture.is_valid_notebook(captured.body)
+        ):
+            return []
+        if saving:
+            message = "Jupyter is saving it, or died while it did; S3 keeps the last good version."
+            raise NotNowError(Why.SAVING, message)
+        if not self._memory.stays_invalid(load.path, captured.sha256):
+            message = "It is no valid notebook now; S3 keeps the last good version for some passes."
+            raise NotNowError(Why.SAVING, message)
+        kept = self._writer.keep_version(load, "last valid version", ConflictKind.INVALID_NOTEBOOK)
+        return [] if kept is None else [kept]
 
     def _without_bytes(self, load: Load) -> Outcome | None:
         """What can be done without sending the file: nothing, if S3 has it; a copy there, if it was only moved."""

@@ -27,6 +27,8 @@ MODE = "wherobots-mode"
 """Octal, without the type."""
 TYPE = "wherobots-type"
 SYMLINK = "symlink"
+HOT = "wherobots-hot"
+"""The bytes are a copy of a file that never rested, perhaps not of one instant."""
 COPY_OF = "wherobots-copy-of"
 """On a version that was kept beside another: the ETag it had."""
 
@@ -34,7 +36,7 @@ FULL = Capabilities(True, True, True, True, True, True, EtagForm.QUOTED, ())
 """What S3 itself does."""
 
 
-def metadata(mark: str, stat: Stat, sha256: bytes | None) -> dict[str, str]:
+def metadata(mark: str, stat: Stat, sha256: bytes | None, *, hot: bool = False) -> dict[str, str]:
     """What travels with an object: all that is needed to restore the file, and whose write it was."""
     found = {
         MARK: mark,
@@ -45,6 +47,8 @@ def metadata(mark: str, stat: Stat, sha256: bytes | None) -> dict[str, str]:
         found[SHA256] = sha256.hex()
     if stat.is_link:
         found[TYPE] = SYMLINK
+    if hot:
+        found[HOT] = "1"
     return found
 
 

@@ -5,24 +5,44 @@ Deletions come last in a pass, each on the condition that the object still is th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import NotFound, PreconditionFailed, WherobotsError
 from . import beneath
-from .clock import Clock
-from .crew import Crew, Governor
+from .crew import Crew
 from .failpoints import failpoint
-from .journal import Flag, Intent, Journal, Origin, Row
-from .names import Names
-from .patience import Halt, Patience
+from .ground import Ground, Tally
+from .journal import Flag, Intent, Origin, Row
+from .patience import Patience
 from .plan import Delete
-from .push import Tally
-from .remote import MARK, Remote
+from .remote import MARK
+from .repository import git_folder, unsettled
+from .scan import Entry, unpack
 from .status import ConflictKind
 from .writing import Conflict
 
 _BATCH = 2000
+
+
+def unrisky(deletes: Iterable[Delete], unsaved: Mapping[bytes, Entry]) -> list[Delete]:
+    """The deletions that cannot take the last copy of something.
+
+    No file that is still to be saved may be the deleted one under a new name, and no repository be half saved.
+    """
+    inodes = {unpack(entry.stat).identity for entry in unsaved.values()}
+    sizes = {unpack(entry.stat).size for entry in unsaved.values()} - {0}
+    repositories = unsettled(unsaved)
+    safe = []
+    for delete in deletes:
+        if repositories and git_folder(delete.path) in repositories:
+            continue
+        if delete.row.stat:
+            stat = unpack(delete.row.stat)
+            if stat.identity in inodes or stat.size in sizes:
+                continue
+        safe.append(delete)
+    return safe
 
 
 @dataclass
@@ -37,27 +57,17 @@ class Removed:
 
 
 class Remover:
-    """Deletes for one pass. ``root`` is the open home."""
+    """Deletes for one pass."""
 
-    def __init__(
-        self,
-        root: int,
-        journal: Journal,
-        names: Names,
-        remote: Remote,
-        governor: Governor,
-        clock: Clock,
-        halt: Halt,
-        tally: Tally,
-    ) -> None:
-        self._root = root
-        self._journal = journal
-        self._names = names
-        self._remote = remote
-        self._governor = governor
-        self._clock = clock
-        self._halt = halt
-        self._patience = Patience(governor, clock, halt)
+    def __init__(self, ground: Ground, tally: Tally) -> None:
+        self._root = ground.root
+        self._journal = ground.journal
+        self._names = ground.names
+        self._remote = ground.remote
+        self._governor = ground.governor
+        self._clock = ground.clock
+        self._halt = ground.halt
+        self._patience = Patience(ground.governor, ground.clock, ground.halt)
         self._tally = tally
 
     # -- deletions --------------------------------------------------------------------------------------

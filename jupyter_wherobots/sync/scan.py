@@ -116,8 +116,8 @@ class Scanner:
         self._ignore = ignore
         self._stop = stop
 
-    def scan(self, only: Iterable[bytes] | None = None) -> Scan:
-        """Walk home, or (``only``) look at these folders alone, without the folders in them.
+    def scan(self, only: Iterable[bytes] | None = None, *, deep: bool = False) -> Scan:
+        """Walk home, or (``only``) look at these folders alone; ``deep``: and at what lies in them.
 
         A walk of chosen folders says nothing of absence: ``missing`` and ``hidden`` stay empty.
         """
@@ -130,7 +130,7 @@ class Scanner:
                 break
             folder = stack.pop()
             below = walk.read(folder) if folder is not None else ()
-            if only is None:
+            if only is None or deep:
                 stack.extend(below)
         if only is not None or found.stopped:
             found.missing, found.hidden = [], []
@@ -162,6 +162,8 @@ class _Walk:
         # Of each folder that was read: the names in it that are there without being mirrored. None: nothing
         # can be said of what is in it.
         self._hidden: dict[bytes, set[bytes] | None] = {}
+        # The rules that hold in a folder; None: a rule leaves out the folder itself.
+        self._rules_in: dict[bytes, tuple[Rules, ...] | None] = {}
 
     def reached(self, path: bytes) -> _Folder | None:
         """A folder as a walk from the top would reach it, with the rules above it; None if it is not mirrored."""
@@ -205,12 +207,12 @@ class _Walk:
             return self._leave(path, SkipReason.CACHE)
         if RULES_FILE in names:
             rules = self._rules(path, rules)
+        self._rules_in[path] = rules
         found, ignore, changed = self.found, self._ignore, self.found.changed
         found.folders[path] = info
         prefix = path + b"/" if path else b""
         known = self._journal.folder(path)
-        secrets = ignore.has_secrets(path)
-        look_closer = secrets or bool(rules) or bool(self._mounts)
+        look_closer = bool(rules) or bool(self._mounts) or ignore.looks_closer(path)
         hidden: set[bytes] = set()
         vanished: set[bytes] = set()
         below: list[_Folder] = []
@@ -229,7 +231,7 @@ class _Walk:
                 continue
             if look_closer or name.startswith(_OURS):
                 inner = prefix + name
-                reason = ignore.file(inner, name, rules, secrets)
+                reason = ignore.file(inner, name, rules)
                 if reason is None and inner in self._mounts:
                     reason = SkipReason.OTHER_DEVICE
                 if reason is not None:
@@ -273,7 +275,7 @@ class _Walk:
             folders = {each.path[len(prefix) :] for each in below}
             # A folder where a file was: the file is gone.
             gone = known.keys() - (set(names) - vanished - folders)
-            found.missing += [prefix + name for name in gone]
+            self._lost([prefix + name for name in gone])
             found.hidden += [prefix + name for name in known.keys() & hidden]
         self._hidden[path] = hidden
         return below
@@ -294,7 +296,28 @@ class _Walk:
                 gone = folder not in self._hidden and self._is_gone(folder, verdicts)
                 prefix = folder + b"/" if folder else b""
                 rows = [prefix + name for name in self._journal.folder(folder)]
-                (self.found.missing if gone else self.found.hidden).extend(rows)
+                if gone:
+                    self._lost(rows)
+                else:
+                    self.found.hidden += rows
+
+    def _lost(self, paths: list[bytes]) -> None:
+        """These are not there. What a rule leaves out by now may have been deleted because it is left out."""
+        for path in paths:
+            folder, _, name = path.rpartition(b"/")
+            rules = self._rules_within(folder)
+            ruled_out = rules is None or self._ignore.file(path, name, rules) is not None
+            (self.found.hidden if ruled_out else self.found.missing).append(path)
+
+    def _rules_within(self, folder: bytes) -> tuple[Rules, ...] | None:
+        """The rules in a folder that may not exist any more, or None if one of them leaves it out."""
+        if folder not in self._rules_in:
+            parent, _, name = folder.rpartition(b"/")
+            above = self._rules_within(parent) if folder else ()
+            if above is not None and folder and self._ignore.folder(folder, name, above):
+                above = None
+            self._rules_in[folder] = above
+        return self._rules_in[folder]
 
     def _is_gone(self, folder: bytes, verdicts: dict[bytes, bool]) -> bool:
         """Whether a folder that was not read is certainly not there."""

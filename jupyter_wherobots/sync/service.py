@@ -35,7 +35,7 @@ from .status import (
 if TYPE_CHECKING:
     from ..s3.client import S3
     from .engine import Engine
-    from .push import Tally
+    from .ground import Tally
 
 __all__ = ["HomeSync", "SyncOptions"]
 
@@ -217,6 +217,7 @@ class HomeSync:
                 with self._passing:
                     self._interrupt.clear()
                     self._board.change(phase=Phase.STOPPING)
+                    engine.last = True
                     found.append(self._pass(inner))
             except Exception as error:
                 log.exception("The final pass over home failed")

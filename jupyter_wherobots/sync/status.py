@@ -86,6 +86,8 @@ class ConflictKind(str, Enum):
     """Changed in S3 and here: both are kept."""
     DELETED_REMOTELY = "deleted-remotely"
     """Deleted in S3, unchanged here: stays deleted there; can be saved again."""
+    INVALID_NOTEBOOK = "invalid-notebook"
+    """A notebook that stays invalid here: it was saved, and the last valid version is kept beside it."""
     KEPT_REMOTELY = "kept-remotely"
     """Deleted here, changed in S3 before: it stays there, and comes back at the next start."""
     REPLACED_LOCALLY = "replaced-locally"

@@ -130,7 +130,9 @@ class Writer:
     def _row(self, load: Load, etag: str, origin: Origin) -> Row:
         assert load.captured is not None
         key = load.row.key if load.row is not None else None
-        return Row(load.captured.stat, load.captured.sha256, key, etag, origin, flags=0)
+        captured = load.captured
+        flags = int(Flag.RACY) if captured.racy else 0
+        return Row(captured.stat, captured.sha256, key, etag, origin, flags)
 
     # -- moves ----------------------------------------------------------------------------------------
 
@@ -192,13 +194,22 @@ class Writer:
         message = f"It was changed in S3 too: that version is kept as {shown(kept_as)}."
         return load.path, ConflictKind.CHANGED_REMOTELY.value, message, kept_as
 
-    def _keep(self, path: bytes, key: str, found: Head) -> bytes:
+    def keep_version(self, load: Load, what: str, kind: ConflictKind) -> Conflict | None:
+        """Copy the version that is ours to a sibling, before it is replaced; None if it is not there any more."""
+        found = self._look(load.key)
+        if found is None or load.row is None or found.etag != load.row.etag:
+            return None
+        kept_as = self._keep(load.path, load.key, found, what)
+        message = f"It stays no valid notebook: the last valid version is kept as {shown(kept_as)}."
+        return load.path, kind.value, message, kept_as
+
+    def _keep(self, path: bytes, key: str, found: Head, what: str = "S3 version") -> bytes:
         when = found.last_modified.astimezone(timezone.utc).strftime("%Y-%m-%d %H.%M.%S")
         copy_of = found.etag.strip('"')
         described = {name: text for name, text in found.metadata.items() if name != MARK}
         described[COPY_OF] = copy_of
         for number in range(1, 1000):
-            note = f"S3 version {when}" if number == 1 else f"S3 version {when} {number}"
+            note = f"{what} {when}" if number == 1 else f"{what} {when} {number}"
             kept_as = beside(path, note)
             sibling = self._names.key(kept_as)
             if self._names.is_odd(kept_as):

@@ -368,8 +368,8 @@ def test_mirroring_of_deletions_can_be_switched_off(place: Place) -> None:
 # -- moves ------------------------------------------------------------------------------------------
 
 
-def test_a_renamed_folder_of_a_thousand_files_uploads_nothing(place: Place) -> None:
-    fill(place, 1000)
+def test_a_renamed_folder_uploads_nothing(place: Place) -> None:
+    fill(place, 100)
     place.write("other")
     with place.engine() as sync:
         sync.run_pass()
@@ -378,12 +378,12 @@ def test_a_renamed_folder_of_a_thousand_files_uploads_nothing(place: Place) -> N
         (place.home / "d").rename(place.home / "renamed")
         report = sync.run_pass()
         assert report.complete
-        assert (report.copied, report.uploaded, report.uploaded_bytes) == (1000, 0, 0)
+        assert (report.copied, report.uploaded, report.uploaded_bytes) == (100, 0, 0)
         report = sync.run_pass()
-        assert report.deleted == 1000
+        assert report.deleted == 100
         assert report.pending_deletes.count == 0
         assert place.asked("PutObject") == puts
-        assert place.s3.journal.bytes_in - sent < 4_000_000
+        assert place.s3.journal.bytes_in - sent < 400_000
     assert place.remote() == place.local()
 
 

@@ -131,16 +131,16 @@ def test_the_same_file_from_before_the_start_stays(place: Place, tmp_path: Path)
 
 
 def test_a_file_made_since_the_start_keeps_its_name(place: Place, tmp_path: Path) -> None:
-    place.s3.put(PREFIX + "nb.ipynb", b"remote")
+    place.s3.put(PREFIX + "nb.txt", b"remote")
     sync, home = elsewhere(place, tmp_path)
 
     def save(_: Call) -> None:
-        (home / "nb.ipynb").write_bytes(b"made since")
+        (home / "nb.txt").write_bytes(b"made since")
 
-    place.s3.on("GetObject", save, key=PREFIX + "nb.ipynb", times=1)
+    place.s3.on("GetObject", save, key=PREFIX + "nb.txt", times=1)
     report = sync.restore()
     assert report.complete, report
-    assert place.local(home) == {"nb.ipynb": b"made since", "nb (from S3).ipynb": b"remote"}
+    assert place.local(home) == {"nb.txt": b"made since", "nb (from S3).txt": b"remote"}
     assert sync.run_pass().complete
     assert place.remote() == place.local(home)
 

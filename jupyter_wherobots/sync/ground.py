@@ -1,0 +1,92 @@
+"""What the parts of one pass share: what they stand on, what they count, what is remembered until the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .clock import Clock
+from .crew import Governor
+from .journal import Journal
+from .names import Names
+from .patience import Halt
+from .remote import Remote
+from .scan import Entry
+from .status import NotDurable
+from .writing import Conflict
+
+_PASSES = 3
+"""So often may a file be restless, or a notebook invalid, before that is taken for its nature."""
+
+
+@dataclass
+class Tally:
+    """What a push did, as it goes on.
+
+    ``unsaved``: the files of ``not_durable`` as the scan saw them. ``vanished``: those that went while they were looked at.
+    """
+
+    files: int = 0
+    total: int = 0
+    uploaded: int = 0
+    uploaded_bytes: int = 0
+    copied: int = 0
+    deleted: int = 0
+    not_durable: dict[bytes, NotDurable] = field(default_factory=dict)
+    unsaved: dict[bytes, Entry] = field(default_factory=dict)
+    vanished: set[bytes] = field(default_factory=set)
+    conflicts: list[Conflict] = field(default_factory=list)
+
+
+class Memory:
+    """What an engine remembers of files from one pass to the next, without writing it down."""
+
+    def __init__(self) -> None:
+        self._restless: Counter[bytes] = Counter()
+        self._invalid: dict[bytes, tuple[bytes, int]] = {}
+
+    def restless(self, path: bytes) -> None:
+        """A file changed while it was read, once more."""
+        self._restless[path] += 1
+
+    def stays_invalid(self, path: bytes, sha256: bytes) -> bool:
+        """A notebook has these bytes, which are none; whether that has been so for some passes."""
+        before, count = self._invalid.get(path, (b"", 0))
+        count = count + 1 if before == sha256 else 1
+        self._invalid[path] = sha256, count
+        return count >= _PASSES
+
+    def is_restless(self, path: bytes, *, last: bool) -> bool:
+        """Whether a file has changed so often while it was read that only a copy of it will ever rest.
+
+        ``last``: there will be no other pass, so once is often.
+        """
+        return self._restless[path] >= (1 if last else _PASSES)
+
+    def forget(self, path: bytes) -> None:
+        """It is saved."""
+        self._restless.pop(path, None)
+        self._invalid.pop(path, None)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a push stands on. ``root``: the open home; ``room``: where a copy of a file may lie for a moment.
+
+    ``last``: there will be no later pass, so nothing is left for one. ``add_only``: another instance holds the lease.
+    """
+
+    root: int
+    room: Path
+    journal: Journal
+    names: Names
+    remote: Remote
+    governor: Governor
+    clock: Clock
+    halt: Halt
+    memory: Memory
+    stamp: Callable[[], int]
+    add_only: bool = False
+    last: bool = False
