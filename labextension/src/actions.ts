@@ -40,7 +40,9 @@ export class Actions {
     const { browser, trans } = this.options;
     const { facts } = browser.folder;
     if (facts === null) {
-      return trans.__('The folder has not been read yet.');
+      return (
+        browser.error?.message ?? trans.__('The folder has not been read yet.')
+      );
     }
     return facts.uploadProtected
       ? (facts.reason ?? trans.__('This folder is read-only.'))

@@ -74,14 +74,64 @@ export interface IRoot {
   confirmation: string | null;
 }
 
+/** A file of home whose present content is not in S3. */
+export interface INotDurable {
+  /** Relative to home. */
+  path: string;
+  why: string;
+  message: string;
+  size: number;
+}
+
+/** Something in home that is not mirrored at all. */
+export interface ISkipped {
+  path: string;
+  reason: string;
+  message: string;
+}
+
+/** What happened to one file on both sides. */
+export interface ISyncConflict {
+  path: string;
+  kind: string;
+  message: string;
+  /** Where the other version lies. */
+  keptAs: string | null;
+}
+
+export interface IPendingDeletes {
+  count: number;
+  examples: string[];
+  message: string;
+}
+
+export interface IProgress {
+  filesDone: number;
+  filesTotal: number;
+  bytesDone: number;
+  bytesTotal: number;
+}
+
 /** What of the home directory is saved. */
 export interface ISync {
-  state:
-    'starting' | 'restoring' | 'saving' | 'saved' | 'attention' | 'stopped';
-  message: string | null;
-  durableThrough: string | null;
+  phase: 'new' | 'restoring' | 'watching' | 'pushing' | 'stopping' | 'stopped';
+  /** Everything that lay in home then is in S3. */
+  savedAt: string | null;
   pendingFiles: number;
   pendingBytes: number;
+  oldestPendingSeconds: number | null;
+  pending: INotDurable[];
+  conflicts: ISyncConflict[];
+  skipped: ISkipped[];
+  pendingDeletes: IPendingDeletes;
+  restored: boolean;
+  restore: IProgress | null;
+  push: IProgress | null;
+  lease: { held: boolean; holder: string; message: string };
+  hints: string;
+  notes: string[];
+  error: string | null;
+  lostAtLastStop: INotDurable[];
 }
 
 export interface IStatus {

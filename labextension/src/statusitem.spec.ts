@@ -2,32 +2,34 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { expect, test } from 'vitest';
 import type { IStatus, ISync } from './api';
 import { describe } from './statusitem';
+import { SAVED } from './testing';
 import { formatTime } from './view/format';
 
 const trans = nullTranslator.load('');
-const THROUGH = '2026-01-01T14:02:07Z';
+const AT = SAVED.savedAt!;
 
 function words(sync: Partial<ISync> | null, mode = 'sync'): string {
   const status = {
     homePersistence: { mode, reason: 'it is so.' },
-    sync: sync && {
-      state: 'saved',
-      message: null,
-      durableThrough: THROUGH,
-      pendingFiles: 0,
-      pendingBytes: 0,
-      ...sync
-    }
+    sync: sync && { ...SAVED, ...sync }
   } as IStatus;
   return describe(status, trans)!.label;
 }
 
 test('the status bar says what of home is saved', () => {
-  expect(words({})).toBe(`Saved ${formatTime(THROUGH)}`);
-  expect(formatTime(THROUGH)).toMatch(/^\d\d:02:07$/);
-  expect(words({ state: 'saving', pendingFiles: 3 })).toBe('3 to save');
-  expect(words({ state: 'restoring' })).toBe('Restoring home…');
-  expect(words({ state: 'attention', message: 'No permission.' })).toBe(
+  expect(words({})).toBe(`Saved ${formatTime(AT)}`);
+  expect(formatTime(AT)).toMatch(/^\d\d:02:07$/);
+  expect(words({ phase: 'pushing', pendingFiles: 3 })).toBe('3 to save');
+  const restore = {
+    filesDone: 10,
+    filesTotal: 2000,
+    bytesDone: 0,
+    bytesTotal: 0
+  };
+  expect(words({ restored: false, restore })).toBe(
+    'Restoring home… 10 of 2,000 files'
+  );
+  expect(words({ error: 'No permission.' })).toBe(
     'Not synchronised: No permission.'
   );
   expect(words(null, 'off')).toBe('Not synchronised: it is so.');
@@ -35,7 +37,5 @@ test('the status bar says what of home is saved', () => {
 });
 
 test('a long reason is cut short', () => {
-  expect(
-    words({ state: 'stopped', message: 'x'.repeat(200) }).length
-  ).toBeLessThan(70);
+  expect(words({ error: 'x'.repeat(200) }).length).toBeLessThan(70);
 });

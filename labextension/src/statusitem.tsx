@@ -16,6 +16,9 @@ export interface ISaved {
   level: 'good' | 'busy' | 'bad';
 }
 
+/** A file that waits longer than this deserves a look. */
+const LATE_SECONDS = 300;
+
 /** The longest reason that goes into the status bar itself. */
 const REASON = 48;
 
@@ -46,42 +49,43 @@ export function describe(
     }
     return off(homePersistence.reason);
   }
-  const through = sync.durableThrough;
-  const saved = through
-    ? trans.__('Everything in home up to %1 is saved.', formatDateTime(through))
+  const at = sync.savedAt;
+  const saved = at
+    ? trans.__('Everything in home up to %1 is saved.', formatDateTime(at))
     : trans.__('Nothing of home is saved yet.');
-  const caption = sync.message ? `${sync.message}\n${saved}` : saved;
-  switch (sync.state) {
-    case 'attention':
-    case 'stopped':
-      return { ...off(sync.message ?? sync.state), caption };
-    case 'restoring':
-    case 'starting':
-      return {
-        label:
-          sync.state === 'restoring'
-            ? trans.__('Restoring home…')
-            : trans.__('Starting synchronisation…'),
-        caption,
-        level: 'busy'
-      };
-    case 'saving':
-    case 'saved':
-      if (sync.pendingFiles > 0) {
-        return {
-          label: trans.__('%1 to save', sync.pendingFiles.toLocaleString('en')),
-          caption,
-          level: 'busy'
-        };
-      }
-      return {
-        label: through
-          ? trans.__('Saved %1', formatTime(through))
-          : trans.__('Starting synchronisation…'),
-        caption,
-        level: 'good'
-      };
+  if (sync.error !== null) {
+    return { ...off(sync.error), caption: `${sync.error}\n${saved}` };
   }
+  if (sync.phase === 'stopped' || sync.phase === 'stopping') {
+    return off(trans.__('the server is stopping'));
+  }
+  const limits = sync.lease.held ? [] : [sync.lease.message];
+  const caption = [saved, ...limits, ...sync.notes].join('\n');
+  if (!sync.restored) {
+    const { restore } = sync;
+    return {
+      label:
+        restore && restore.filesTotal > 0
+          ? trans.__(
+              'Restoring home… %1 of %2 files',
+              restore.filesDone.toLocaleString('en'),
+              restore.filesTotal.toLocaleString('en')
+            )
+          : trans.__('Restoring home…'),
+      caption,
+      level: 'busy'
+    };
+  }
+  if (sync.pendingFiles > 0) {
+    return {
+      label: trans.__('%1 to save', sync.pendingFiles.toLocaleString('en')),
+      caption: [...sync.pending.map(each => each.message), caption].join('\n'),
+      level: (sync.oldestPendingSeconds ?? 0) > LATE_SECONDS ? 'bad' : 'busy'
+    };
+  }
+  return at
+    ? { label: trans.__('Saved %1', formatTime(at)), caption, level: 'good' }
+    : { label: trans.__('Looking through home…'), caption, level: 'busy' };
 }
 
 function Item(props: {

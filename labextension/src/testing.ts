@@ -1,7 +1,7 @@
 /**
  * What the unit tests share: entries, and a storage of pages in memory.
  */
-import type { IEntry, IListing } from './api';
+import type { IEntry, IListing, ISync } from './api';
 import { nameOf, parentOf } from './model/paths';
 
 export function entry(path: string, facts: Partial<IEntry> = {}): IEntry {
@@ -20,6 +20,27 @@ export function entry(path: string, facts: Partial<IEntry> = {}): IEntry {
     ...facts
   };
 }
+
+/** The state of a home that is saved. */
+export const SAVED: ISync = {
+  phase: 'watching',
+  savedAt: '2026-01-01T14:02:07Z',
+  pendingFiles: 0,
+  pendingBytes: 0,
+  oldestPendingSeconds: null,
+  pending: [],
+  conflicts: [],
+  skipped: [],
+  pendingDeletes: { count: 0, examples: [], message: '' },
+  restored: true,
+  restore: null,
+  push: null,
+  lease: { held: true, holder: '', message: '' },
+  hints: '',
+  notes: [],
+  error: null,
+  lostAtLastStop: []
+};
 
 /** Answers listings from entries by folder, counts the calls, and can fail or wait. */
 export class Pages {

@@ -143,6 +143,17 @@ class Panel:
         """A button of the panel, by its exact name."""
         return self.region.get_by_role("button", name=name, exact=True)
 
+    def widen(self, width: int) -> Panel:
+        """Drag the edge of the sidebar until the panel is about this many pixels wide."""
+        box = self.region.bounding_box()
+        assert box is not None
+        edge, middle = box["x"] + box["width"] + 1, box["y"] + box["height"] / 2
+        self.page.mouse.move(edge, middle)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + width, middle, steps=4)
+        self.page.mouse.up()
+        return self
+
     def clipboard(self) -> str:
         """What the system clipboard holds."""
         text: str = self.page.evaluate("navigator.clipboard.readText()")

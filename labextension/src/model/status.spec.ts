@@ -1,15 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ApiError } from '../api';
-import type { IStatus, ISync } from '../api';
+import type { IStatus } from '../api';
+import { SAVED } from '../testing';
 import { StatusModel } from './status';
-
-const SYNC: ISync = {
-  state: 'saved',
-  message: null,
-  durableThrough: '2026-01-01T14:02:07Z',
-  pendingFiles: 0,
-  pendingBytes: 0
-};
 
 class Source {
   calls: string[] = [];
@@ -24,8 +17,8 @@ class Source {
     return value;
   }
   status = () =>
-    this.answer('status', { sync: SYNC, roots: [] } as unknown as IStatus);
-  sync = () => this.answer('sync', { ...SYNC, pendingFiles: 3 });
+    this.answer('status', { sync: SAVED, roots: [] } as unknown as IStatus);
+  sync = () => this.answer('sync', { ...SAVED, pendingFiles: 3 });
 }
 
 let hidden = false;
@@ -89,5 +82,5 @@ test('a failure is kept, and the next look that works mends it', async () => {
   source.failure = null;
   await model.refresh();
   expect(model.error).toBeNull();
-  expect(model.sync?.state).toBe('saved');
+  expect(model.sync?.phase).toBe('watching');
 });

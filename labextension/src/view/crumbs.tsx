@@ -56,9 +56,14 @@ export function Crumbs(): JSX.Element {
 
   const label = (crumb: ICrumb): React.ReactNode =>
     crumb.path === '/' ? (
-      <storageIcon.react tag="span" className="jp-Wherobots-crumbIcon" />
+      <>
+        <storageIcon.react tag="span" className="jp-Wherobots-crumbIcon" />
+        {path === '/' && <span>{trans.__('Managed Storage')}</span>}
+      </>
     ) : (
-      crumb.name || trans.__('(empty name)')
+      <span className="jp-Wherobots-crumbText">
+        {crumb.name || trans.__('(empty name)')}
+      </span>
     );
   const away = crumbs.slice(1, 1 + hide);
   const shown = hide ? [crumbs[0]!, ...crumbs.slice(1 + hide)] : crumbs;

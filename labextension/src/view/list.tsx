@@ -375,7 +375,7 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
       style={{ transform: `translateY(${props.top}px)` }}
       data-index={index}
       data-type={entry.type}
-      data-protected={locked || undefined}
+      data-root={root !== null || undefined}
       aria-rowindex={index + 2}
       aria-selected={selected}
       aria-label={`${name}, ${facts.join(', ')}`}
@@ -397,7 +397,7 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
         {locked && <lockIcon.react tag="span" className="jp-Wherobots-lock" />}
       </div>
       <div role="gridcell" className="jp-Wherobots-size">
-        {entry.size === null ? root?.kind : formatBytes(entry.size)}
+        {entry.size === null ? '' : formatBytes(entry.size)}
       </div>
       <div role="gridcell" className="jp-Wherobots-modified">
         {entry.lastModified ? formatDate(entry.lastModified) : ''}

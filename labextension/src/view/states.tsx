@@ -47,8 +47,9 @@ export function NotConfigured(props: { retry: () => void }): JSX.Element {
       )}
       <p>
         {trans.__(
-          'Whoever runs this server sets the variables above (or the traits of WherobotsApp) and restarts it. In a terminal, `jupyter wherobots doctor` checks everything.'
+          'Whoever runs this server sets the variables above (or the traits of WherobotsApp) and restarts it. In a terminal, this checks everything:'
         )}
+        <code>jupyter wherobots doctor</code>
       </p>
       <button
         type="button"
