@@ -1,0 +1,202 @@
+"""What the home mirror promises, over plain dicts: the reference that the real one is compared with.
+
+A *thing* is what a person would miss: a file with its bytes, or a link with what it says. Each home has a tree (path ->
+thing), S3 has versions (key -> thing, ETag, who wrote it). The model learns what people did, in home and in S3; then it is
+shown what an engine did: every change of a key, in order, and the tree that it left. It raises `Broken` where that is not
+allowed:
+
+- I1: an engine replaces or deletes only what it wrote itself or has held, byte for byte; nothing else ever leaves S3,
+- I2: unless the same thing lies under another key at that moment.
+- I3: it deletes only what a person removed from home two passes ago or more, and never the last file of a home.
+- I7: what a person only renamed never leaves S3 on the way, so that a kill at any moment costs nothing.
+- In home it writes only what it restores, over nothing that it does not keep aside.
+- What it calls saved, is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+PREFIX = "org/notebooks/customer-abc/"
+OURS = PREFIX + ".wherobots/"
+ODD = OURS + "names/"
+
+
+class Broken(AssertionError):
+    """A promise was not kept."""
+
+
+class Thing(NamedTuple):
+    kind: str
+    body: bytes
+
+
+class Version(NamedTuple):
+    etag: str
+    thing: Thing
+    writer: str
+
+
+class Change(NamedTuple):
+    """One key got another version, or none."""
+
+    writer: str
+    key: str
+    before: Version | None
+    after: Version | None
+
+
+def key_of(path: bytes) -> str:
+    """The key of a path: itself or, for what S3 cannot hold, the digest of the name."""
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    odd = text.startswith(".wherobots/") or len((PREFIX + text).encode()) > 1024
+    if odd or any(c < " " or c in "\x7f\ufffe\uffff" for c in text):
+        return ODD + hashlib.sha256(path).hexdigest()
+    return PREFIX + text
+
+
+def is_users(key: str, thing: Thing) -> bool:
+    """Whether an object is a person's file: neither the mirror's own nor a folder's marker."""
+    if key.startswith(OURS):
+        return key.startswith(ODD) and not key.endswith(".name")
+    return not (key.endswith("/") and not thing.body)
+
+
+def is_mirrored(path: bytes) -> bool:
+    """As far as the names go that the machine uses."""
+    return path != b".ssh/id_rsa" and not path.rpartition(b"/")[2].startswith(b".~")
+
+
+@dataclass
+class Home:
+    """One instance's home. ``past``: all that each path ever held. ``gone``: what a person removed, and the passes since.
+
+    ``arrived``: paths that an engine made. ``renamed``: things that a person gave another name and still has.
+    """
+
+    tree: dict[bytes, Thing] = field(default_factory=dict)
+    aside: frozenset[Thing] = frozenset()
+    past: dict[bytes, set[Thing]] = field(default_factory=dict)
+    gone: dict[bytes, int] = field(default_factory=dict)
+    arrived: set[bytes] = field(default_factory=set)
+    renamed: set[Thing] = field(default_factory=set)
+
+    def mirrored(self) -> dict[bytes, Thing]:
+        return {path: thing for path, thing in self.tree.items() if is_mirrored(path)}
+
+    def remember(self, tree: Mapping[bytes, Thing]) -> None:
+        self.tree = dict(tree)
+        for path, thing in tree.items():
+            self.past.setdefault(path, set()).add(thing)
+
+    def held(self, key: str, thing: Thing) -> bool:
+        """Whether it ever had this under the path of this key, or under a name that a restore chose."""
+        paths = (path for path in self.past if path in self.arrived or key_of(path) == key)
+        return any(thing in self.past[path] for path in paths)
+
+
+class Model:
+    """All homes, and the one prefix that they share. ``last`` is who changed a key last."""
+
+    def __init__(self) -> None:
+        self.homes: dict[str, Home] = {}
+        self.remote: dict[str, Version] = {}
+        self.last: dict[str, str] = {}
+        self.ever: set[Thing] = set()
+
+    def things(self) -> Counter[Thing]:
+        """All that a restore is to bring back."""
+        return Counter(v.thing for key, v in self.remote.items() if is_users(key, v.thing))
+
+    # -- what people do -------------------------------------------------------------------------------
+
+    def user_changed(
+        self, name: str, tree: Mapping[bytes, Thing], *, renamed: bool = False
+    ) -> None:
+        home = self.homes[name]
+        before = home.tree
+        home.remember(tree)
+        removed = before.keys() - tree.keys()
+        home.gone = {path: n for path, n in home.gone.items() if path not in tree}
+        home.gone.update(dict.fromkeys(removed, 0))
+        if renamed:
+            home.renamed |= {before[path] for path in removed}
+        home.renamed &= set(home.mirrored().values())
+
+    # -- what an engine does --------------------------------------------------------------------------
+
+    def pass_begins(self, name: str) -> None:
+        home = self.homes[name]
+        home.gone = {path: passes + 1 for path, passes in home.gone.items()}
+
+    def changed(self, change: Change, gone: Mapping[bytes, int]) -> None:
+        """One change of a key. ``gone`` is what had been removed from the writer's home when its pass began."""
+        writer, key, before, after = change
+        self.last[key] = writer
+        if after is None:
+            self.remote.pop(key, None)
+        else:
+            self.remote[key] = after
+            self.ever.add(after.thing)
+        home = self.homes.get(writer)
+        if home is None:
+            return
+        elsewhere = {version.thing for other, version in self.remote.items() if other != key}
+        if after is not None and is_users(key, after.thing):
+            known = after.thing in elsewhere or any(after.thing in p for p in home.past.values())
+            _require(known, f"{writer} wrote what never was in home", change)
+        if before is None or not is_users(key, before.thing):
+            return
+        if before.thing in elsewhere or (after is not None and after.thing == before.thing):
+            return
+        ours = before.writer == writer or home.held(key, before.thing)
+        _require(ours, f"I1: {writer} destroyed a version that is not its own", change)
+        _require(before.thing not in home.renamed, "I7: what was only renamed left S3", change)
+        if after is None:
+            old = any(before.thing in home.past[path] for path, n in gone.items() if n > 1)
+            _require(old, "I3: deleted, but nobody removed it two passes ago", change)
+            _require(bool(home.mirrored()), "I3: the last of a home was deleted", change)
+
+    def left(
+        self, name: str, tree: Mapping[bytes, Thing], aside: frozenset[Thing], *, restoring: bool
+    ) -> None:
+        """What an engine left in home; only a restore may have changed it."""
+        home = self.homes[name]
+        for path, thing in home.tree.items():
+            kept = tree.get(path) == thing or (restoring and thing in aside)
+            _require(kept, f"{name} lost {path!r} in home", thing)
+        for path, thing in tree.items():
+            if home.tree.get(path) != thing:
+                _require(restoring and thing in self.ever, f"{name} invented {path!r}", thing)
+                home.arrived.add(path)
+        _require(home.aside <= aside, f"{name} lost what was kept aside", home.aside - aside)
+        home.aside = aside
+        home.gone = {path: n for path, n in home.gone.items() if path not in tree}
+        home.remember(tree)
+
+    def called_saved(self, name: str, tree: Mapping[bytes, Thing]) -> None:
+        """The engine said that all of this is in S3; what others did to it since is theirs."""
+        home = self.homes[name]
+        now = self.things()
+        for path, thing in tree.items():
+            key = key_of(path)
+            version = self.remote.get(key)
+            saved = version is not None and version.thing == thing
+            saved = saved or (path in home.arrived and thing in now)
+            _require(
+                saved or self.last.get(key, name) != name,
+                f"{name} calls {path!r} saved",
+                (thing, version),
+            )
+
+
+def _require(holds: bool, what: str, detail: object) -> None:
+    if not holds:
+        raise Broken(f"{what}: {detail}")

@@ -1,0 +1,107 @@
+"""What the model found, each in the fewest steps: ordinary tests, one line of proof each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jupyter_wherobots.sync import landing
+from jupyter_wherobots.sync.remote import SYMLINK, TYPE
+from tests.strict_s3 import Version
+from tests.sync.conftest import PREFIX, Place
+
+
+def test_the_other_name_of_a_blocked_folder_may_be_taken_too(place: Place) -> None:
+    place.s3.put(PREFIX + "d/a", b"inside")
+    place.s3.put(PREFIX + "d (from S3)", b"a file of that name")
+    (place.home / "d").symlink_to("nowhere")
+    with place.engine() as sync:
+        report = sync.restore()
+        assert report.complete, report
+    assert sorted(place.local().values()) == [b"a file of that name", b"inside", b"nowhere"]
+
+
+def test_a_folder_replaced_by_a_file_is_no_news_at_the_next_start(place: Place) -> None:
+    place.write("d/a", b"inside")
+    with place.engine() as sync:
+        sync.run_pass()
+        (place.home / "d/a").unlink()
+        (place.home / "d").rmdir()
+        place.write("d", b"a file now")
+        assert sync.run_pass().complete
+    with place.engine() as sync:
+        sync.restore()
+        assert place.local() == {"d": b"a file now"}
+        assert sync.run_pass().complete
+    assert place.remote()["d"] == b"a file now"
+
+
+def test_what_was_only_renamed_is_in_s3_at_every_moment(place: Place) -> None:
+    seen = []
+    place.write("report", b"the old report")
+    with place.engine() as sync:
+        sync.run_pass()
+        (place.home / "report").rename(place.home / "report.old")
+        place.write("report", b"the new report")
+        # A pod that dies here has no home to come back to.
+        place.s3.fail("PutObject", code="InternalError", key=place.key("report.old"), times=None)
+        place.s3.fail("CopyObject", code="InternalError", times=None)
+        sync.run_pass()
+        seen.append(set(place.remote().values()))
+        place.s3.heal()
+        assert sync.run_pass().complete
+        seen.append(set(place.remote().values()))
+    assert all(b"the old report" in each for each in seen), seen
+    assert b"the new report" in seen[-1]
+
+
+def test_an_edit_right_after_its_restore_is_saved(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.s3.put(PREFIX + "a", b"remote")
+
+    def edit(name: str) -> None:
+        if name == "restore.after-link":
+            (place.home / "a").write_bytes(b"edited")
+
+    monkeypatch.setattr(landing, "failpoint", edit)
+    with place.engine() as sync:
+        assert sync.restore().complete
+        monkeypatch.undo()
+        assert sync.run_pass().complete
+    assert place.remote() == {"a": b"edited"}
+
+
+def test_two_files_of_one_name_are_moved_aside_at_different_starts(place: Place) -> None:
+    place.write("d", b"image")
+    place.s3.put(PREFIX + "d", b"remote")
+    with place.engine() as sync:
+        assert sync.restore().complete
+    place.s3.delete(PREFIX + "d")
+    (place.home / "d").unlink()
+    place.write("d/a", b"image")
+    place.s3.put(PREFIX + "d/a", b"remote")
+    with place.engine() as sync:
+        report = sync.restore()
+        assert report.complete, report
+    assert place.local() == {"d/a": b"remote"}
+
+
+def test_a_link_is_not_saved_by_a_file_that_says_the_same(place: Place, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    with place.engine() as sync, place.engine(home=other, state=tmp_path / "other-state") as second:
+        sync.restore()
+        second.restore()
+        place.write("a", b"target")
+        assert sync.run_pass().complete
+        (other / "a").symlink_to("target")
+        report = second.run_pass()
+        assert report.complete
+        kinds = [version.metadata.get(TYPE) for version in _versions(place)]
+    assert sorted(kinds, key=str) == [None, SYMLINK]
+
+
+def _versions(place: Place) -> list[Version]:
+    found = (place.s3.object(PREFIX + path) for path in place.remote())
+    return [each for each in found if each is not None]

@@ -1,0 +1,53 @@
+"""Whatever people, crashes and a failing S3 do to it, the mirror keeps its promises (`model`), in thousands of random steps.
+
+``WHEROBOTS_MODEL=nightly`` (or ``-m long``) takes 100,000 steps, every night others; the default 5,000, always the same.
+Store: the strict S3.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.conftest import S3Environment
+from tests.model.machine import Mirror
+from tests.model.world import World
+
+CI = settings(
+    max_examples=130,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path, s3_env: S3Environment) -> Iterator[World]:
+    world = World(tmp_path)
+    s3_env(world.server)
+    world.connect()
+    yield world
+    world.server.stop()
+
+
+def run(world: World, profile: settings) -> None:
+    Mirror.world = world
+    Mirror.steps.clear()
+    began = time.monotonic()
+    try:
+        run_state_machine_as_test(Mirror, settings=profile)
+    finally:
+        took = time.monotonic() - began
+        print(f"model: {Mirror.steps.total():,} steps in {took:.0f} s: {dict(Mirror.steps)}")
+
+
+def test_promises_hold_in_random_steps(world: World) -> None:
+    run(world, CI)
+    assert Mirror.steps.total() >= 5_000
