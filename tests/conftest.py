@@ -92,8 +92,7 @@ def rclone_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rclone_url(rclone_root: Path) -> Iterator[str]:
     command = [
         str(Path(sys.executable).with_name("rclone")),
-        # No cache of folders: each test makes its bucket beside the server's back.
-        *("serve", "s3", str(rclone_root), "--addr", "127.0.0.1:0", "--dir-cache-time", "0s"),
+        *("serve", "s3", str(rclone_root), "--addr", "127.0.0.1:0"),
         *("--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--config", os.devnull),
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -113,11 +112,22 @@ def rclone_url(rclone_root: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def rclone_server(rclone_url: str, rclone_root: Path) -> Server:
+def rclone_server(rclone_url: str) -> Server:
     """`rclone serve s3` on disk: takes gigabytes; no conditions, no versions, no odd keys."""
-    bucket = f"bucket-{uuid.uuid4().hex[:12]}"
-    (rclone_root / bucket).mkdir()
-    return Server(rclone_url, bucket)
+    import boto3
+
+    server = Server(rclone_url, f"bucket-{uuid.uuid4().hex[:12]}")
+    client = boto3.client(
+        "s3",
+        region_name=REGION,
+        endpoint_url=server.url,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+    # Not by a folder made behind its back: rclone remembers for minutes what its root holds.
+    client.create_bucket(Bucket=server.bucket)
+    client.close()
+    return server
 
 
 @pytest.fixture
