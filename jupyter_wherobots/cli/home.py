@@ -196,34 +196,34 @@ def _tell_pass(report: PassReport, mirror: _Mirror, *, as_json: bool) -> ExitCod
         _tell_conflicts(report.conflicts)
         if report.pending_deletes.count:
             print(report.pending_deletes.message)
-    if report.error:
-        print(f"error: {printable(report.error)}", file=sys.stderr)
-    if report.not_durable_count:
-        count = report.not_durable_count
+    _tell_errors(report.restore.error if report.restore else None, report.error)
+    if count := report.not_durable_count:
         print(f"{count:,} {'file is' if count == 1 else 'files are'} not saved:", file=sys.stderr)
         _tell_files(report.not_durable, count)
     if report.complete:
         return ExitCode.OK
-    return (
-        ExitCode.FAILED if report.error and not report.not_durable_count else ExitCode.NOT_DURABLE
-    )
+    return ExitCode.NOT_DURABLE if report.not_durable_count else ExitCode.FAILED
 
 
 def _tell_restore(report: RestoreReport, mirror: _Mirror, *, as_json: bool) -> ExitCode:
     if as_json:
         print_json({"uri": mirror.uri, "home": str(mirror.sync.home), **report.to_json()})
-    else:
+    elif report.listed:
         print(
             f"{report.restored:,} of {report.objects:,} files restored from {mirror.uri} to {mirror.sync.home} "
             f"({human_size(report.restored_bytes)}, {report.already_there:,} were there already, {report.seconds:.1f} s)."
         )
         _tell_conflicts(report.conflicts)
-    if report.error:
-        print(f"error: {printable(report.error)}", file=sys.stderr)
+    _tell_errors(report.error)
     if report.failed_count:
         print(f"{report.failed_count:,} not restored:", file=sys.stderr)
         _tell_files(report.failed, report.failed_count)
     return ExitCode.OK if report.complete else ExitCode.FAILED
+
+
+def _tell_errors(*errors: str | None) -> None:
+    for error in filter(None, errors):
+        print(f"error: {printable(error)}", file=sys.stderr)
 
 
 def _tell_files(files: Sequence[NotDurable], count: int) -> None:

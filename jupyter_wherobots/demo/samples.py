@@ -178,8 +178,8 @@ def temperatures_csv() -> bytes:
         ("city", "country", "latitude", "longitude", "month", "celsius")
     ]
     for city in CITIES:
-        mean = 28 - 0.009 * city.latitude**2
-        swing = 0.28 * city.latitude  # signed: the southern summer is in January
+        mean = 28 - 0.0062 * city.latitude**2
+        swing = 0.19 * city.latitude  # signed: the southern summer is in January
         for month in range(1, 13):
             season = math.cos((month - 7) / 12 * 2 * math.pi)
             celsius = round(mean + swing * season + chance.gauss(0, 0.6), 1)

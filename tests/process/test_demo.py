@@ -193,7 +193,8 @@ def test_the_bucket_can_be_inspected_while_it_runs_and_after_the_lab_has_ended(
         assert {"Welcome.ipynb", "late.txt", "notes/ideas.md"} <= set(mirrored)
         assert {name: remote[name] for name in mirrored} == mirrored
         assert running.process.poll() is None
-        assert running.stop() == 0, running.said.text + running.complained.text
+        running.process.send_signal(signal.SIGINT)
+        assert running.wait() == 0, running.complained.text
     assert list(running.temporary.iterdir()) == []
 
 

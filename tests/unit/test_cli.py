@@ -154,6 +154,19 @@ def test_an_s3_that_does_not_answer_is_code_1_and_says_where_to_look(
     assert "AWS_ENDPOINT_URL_S3" in said
 
 
+@pytest.mark.parametrize("command", [["sync", "--once"], ["restore"]])
+def test_an_s3_that_refuses_ends_the_home_commands_with_the_reason(
+    place: StrictS3, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.deny("org/notebooks/", [Access.LIST])
+    (tmp_path / "home").mkdir()
+    places = ["--home", str(tmp_path / "home"), "--state", str(tmp_path / "state")]
+    assert main([*command, *places]) == 1
+    said = capsys.readouterr()
+    assert "may not list s3://" in said.err
+    assert said.out == ""
+
+
 # -- env -------------------------------------------------------------------------------------------
 
 
