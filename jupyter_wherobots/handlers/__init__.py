@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from . import download, file, openapi, status, storage, sync, upload
+from . import download, file, jobs, openapi, status, storage, sync, upload
 from .base import NoSuchRoute, WherobotsHandler
 
 __all__ = ["default_handlers", "handler_classes"]
@@ -19,6 +19,7 @@ handler_classes: tuple[type[WherobotsHandler], ...] = (
     *file.handlers,
     *download.handlers,
     *upload.handlers,
+    *jobs.handlers,
     *sync.handlers,
 )
 """Everything that the document describes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -29,14 +30,14 @@ def numbered(name: str, number: int) -> str:
     return f"{stem} ({number}){ending}"
 
 
-def free_key(s3: S3, key: str) -> str:
-    """The first of ``key``, ``key (1)``, … that nothing lies at; a folder's key ends with a slash and is free if nothing
-    is below.
+def free_key(s3: S3, key: str, given: Collection[str] = ()) -> str:
+    """The first of ``key``, ``key (1)``, … that nothing lies at and that is not in ``given``; a folder's key ends with a
+    slash and is free if nothing is below.
 
     One listing of what begins like it, not a look at each candidate. Somebody else may take it meanwhile: the write
     itself has to be conditional. Raises what `page` raises.
     """
-    if not _exists(s3, key):
+    if key not in given and not _exists(s3, key):
         return key
     folder, name = _split(key)
     stem, ending = _stem(name)
@@ -52,7 +53,7 @@ def free_key(s3: S3, key: str) -> str:
         if token is None:
             break
     number = 1
-    while number in taken:
+    while number in taken or folder + numbered(name, number) in given:
         number += 1
     return folder + numbered(name, number)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..s3.objects import COPY_LIMIT
+
 MIB = 1024 * 1024
 
 MAX_PARTS = 10_000
@@ -19,12 +21,14 @@ class Options:
 
     ``one_shot``: bytes of the largest file that is uploaded in one request. ``upload_limit``: bytes of the
     largest file that is uploaded at all. ``upload_age``: seconds after which an upload session that nobody
-    continues is aborted.
+    continues is aborted. ``copy_limit``: bytes that
+    are copied by one request; larger objects are copied by parts.
     """
 
     one_shot: int = MAX_PART
     upload_limit: int = MAX_PARTS * MAX_PART
     upload_age: float = 3 * 86400.0
+    copy_limit: int = COPY_LIMIT
 
 
 def part_size(size: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,5 +28,4 @@ def ahead(
         while running:
             yield running.popleft().result()
     finally:
-        for future in running:
-            future.cancel()
+        wait([future for future in running if not future.cancel()])

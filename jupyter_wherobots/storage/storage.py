@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from ..layout import Layout
 from ..threads import DaemonExecutor
 from .archive import archive
+from .copying import Copier
+from .deleting import plan_delete
 from .entries import Entry, EntryType
+from .exchange import Exchange
+from .home import Home
+from .items import Item
+from .jobs import Job, Jobs
 from .listing import DEFAULT_LIMIT, Listing, list_folder
 from .naming import Conflict
 from .options import Options
@@ -55,6 +61,7 @@ class Storage:
         self.home = home
         self.options = options or Options()
         self.uploads = Uploads(s3, layout, Records(state / "uploads"), self.options)
+        self.jobs = Jobs(layout)
         self._executor = DaemonExecutor(THREADS, "wherobots-storage")
         self._closed = threading.Event()
 
@@ -116,7 +123,62 @@ class Storage:
         """Files and folders as one zip: `archive.archive`."""
         return archive(self.s3, self.layout(), paths, self._executor)
 
+    # -- jobs ---------------------------------------------------------------------------------------
+
+    def copy(
+        self,
+        items: Sequence[Item],
+        destination: str,
+        conflict: Conflict = Conflict.FAIL,
+        *,
+        move: bool = False,
+        confirm: bool = False,
+    ) -> Job:
+        """Begin to copy or move into a folder: `copying.Copier.plan`."""
+        return self.jobs.start(self._copier(conflict, confirm).plan(items, destination, move=move))
+
+    def rename(
+        self, item: Item, name: str, conflict: Conflict = Conflict.FAIL, *, confirm: bool = False
+    ) -> Job:
+        """Begin to rename: `copying.Copier.plan_rename`."""
+        return self.jobs.start(self._copier(conflict, confirm).plan_rename(item, name))
+
+    def delete(self, items: Sequence[Item], *, confirm: bool = False) -> Job:
+        """Begin to delete: `deleting.plan_delete`."""
+        return self.jobs.start(
+            plan_delete(self.s3, self.layout(), items, self._executor, confirm=confirm)
+        )
+
+    def home_to_storage(
+        self,
+        paths: Sequence[str],
+        destination: str,
+        conflict: Conflict = Conflict.FAIL,
+        *,
+        confirm: bool = False,
+    ) -> Job:
+        """Begin to copy from home: `exchange.Exchange.plan_to_storage`."""
+        return self.jobs.start(
+            self._exchange(conflict, confirm).plan_to_storage(paths, destination)
+        )
+
+    def storage_to_home(
+        self, items: Sequence[Item], destination: str, conflict: Conflict = Conflict.FAIL
+    ) -> Job:
+        """Begin to copy to home: `exchange.Exchange.plan_to_home`."""
+        return self.jobs.start(self._exchange(conflict, False).plan_to_home(items, destination))
+
+    def _copier(self, conflict: Conflict, confirm: bool) -> Copier:
+        return Copier(
+            self.s3, self.layout(), self._executor, conflict, confirm, self.options.copy_limit
+        )
+
+    def _exchange(self, conflict: Conflict, confirm: bool) -> Exchange:
+        home, remember = Home(self.home), self.uploads.remember
+        return Exchange(self.s3, self.layout(), home, self._executor, remember, conflict, confirm)
+
     def close(self) -> None:
         """End what runs in the background."""
         self._closed.set()
+        self.jobs.close()
         self._executor.shutdown(wait=False, cancel_futures=True)

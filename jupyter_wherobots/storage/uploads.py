@@ -99,6 +99,35 @@ class Uploads:
         self._layout = layout
         self._records = records
         self._options = options
+        self._running: set[str] = set()
+
+    def remember(self, path: str, key: str, upload_id: str, size: int) -> Callable[[], None]:
+        """Keep in mind an upload that a job of this process began, for the janitor of the next process if this one is killed.
+
+        The function that is given forgets it.
+        """
+        record = Record(
+            id=uuid.uuid4().hex,
+            bucket=self._s3.bucket,
+            key=key,
+            path=path,
+            upload_id=upload_id,
+            size=size,
+            part_size=multipart.PART,
+            conflict=Conflict.FAIL.value,
+            etag=None,
+            label=None,
+            created=time.time(),
+            resumable=False,
+        )
+        self._running.add(record.id)
+        self._records.save(record)
+
+        def forget() -> None:
+            self._running.discard(record.id)
+            self._records.remove(record.id)
+
+        return forget
 
     def create(
         self,
@@ -230,6 +259,8 @@ class Uploads:
         """
         aborted = 0
         for record in self._records.all(self._s3.bucket):
+            if record.id in self._running:
+                continue
             if self._records.idle(record.id) < self._options.upload_age:
                 continue
             try:
