@@ -71,7 +71,11 @@ def compare(s3: S3, prefix: str, home: Path, state: Path) -> Evidence:
                 remote = hashlib.sha256()
                 for chunk in body.chunks:
                     remote.update(chunk)
-            local, length = _digest(file)
+            try:
+                local, length = _digest(file)
+            except OSError:  # what cannot be read here cannot be saved either
+                left_out.append(shown(path))
+                continue
             size += length
             if remote.digest() != local:
                 different.append(shown(path))
@@ -86,7 +90,12 @@ def _mirrored(
     file = os.path.join(here, RULES_FILE)
     if os.path.isfile(file):
         rules = (*rules, parse(folder, Path(os.fsdecode(file)).read_bytes()))
-    for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
+    try:
+        entries = sorted(os.scandir(here), key=lambda entry: entry.name)
+    except OSError:
+        left_out.append(f"{shown(folder)}/")
+        return
+    for entry in entries:
         path = os.path.join(folder, entry.name)
         if entry.is_dir(follow_symlinks=False):
             if ignore.folder(path, entry.name, rules) or _is_cache(entry.path):

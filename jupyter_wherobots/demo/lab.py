@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote
 
-from ..errors import WherobotsError
+from ..errors import InvalidRequest, WherobotsError
 from ..layout import Place
 
 _NOT_INHERITED = ("AWS_", "JPY_", "JUPYTER", "USER_S3_", "USER_WAREHOUSE_", "WHEROBOTS_", "XDG_")
@@ -44,8 +44,17 @@ class Folders:
         return self.base / "jupyter" / "runtime"
 
     def prepare(self) -> None:
-        """Make the directories, and settings that keep JupyterLab from asking and from looking for news."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        """Make the directories, and settings that keep JupyterLab from asking and from looking for news.
+
+        Raises InvalidRequest if home cannot be used.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidRequest(
+                f"The home directory {self.home} cannot be used: {error.strerror}.",
+                hint="Name another with --home, or leave it out for a temporary one.",
+            ) from error
         self.runtime.mkdir(parents=True, mode=0o700)
         settings = self.base / "jupyter/config/lab/user-settings/@jupyterlab/apputils-extension"
         settings.mkdir(parents=True)

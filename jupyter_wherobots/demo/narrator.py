@@ -160,7 +160,7 @@ Ctrl-C stops JupyterLab, saves home once more, and says what was saved.""")
                 f"{names}"
             )
         if evidence is not None and evidence.left_out:
-            _print(f"  not mirrored by rule: {', '.join(evidence.left_out)}")
+            _print(f"  left out, by a rule or as unreadable: {', '.join(evidence.left_out)}")
         if ended.kept:
             _print(f"  home stays in {ended.home}")
 

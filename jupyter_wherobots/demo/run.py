@@ -76,7 +76,7 @@ def run(options: Options, narrator: Narrator) -> Ended | None:
         except _Stopped:
             return None
         except WherobotsError:
-            demo.kept.add(demo.folders.log)
+            demo.kept.add(demo.folders.log)  # what was raised may name it
             raise
         demo.wait(lab)
         ended = demo.finish()
@@ -114,6 +114,7 @@ class _Demo:
         from ..s3.client import S3
 
         embedded = self.options.endpoint_url is None
+        self.folders.prepare()
         self.narrator.starting("Starting JupyterLab and filling the bucket …")
         parent = dict(os.environ)
         values = s3_environment(parent, self.endpoint, embedded=embedded)
@@ -126,7 +127,6 @@ class _Demo:
         for error in fill(self.s3, first, self._stopped):
             raise error  # plain names: an S3 that refuses these takes nothing
         self._check()
-        self.folders.prepare()
         token = self.options.token or secrets.token_hex(16)
         environ = environment(parent, values, self.place, self.folders, token, own_state=embedded)
         lab = Lab.start(self.folders, environ, token, self.options.port)

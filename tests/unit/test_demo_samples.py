@@ -17,7 +17,7 @@ from jupyter_wherobots.demo.bucket import fill, s3_environment
 from jupyter_wherobots.demo.evidence import compare
 from jupyter_wherobots.demo.lab import Folders, command, environment
 from jupyter_wherobots.demo.samples import PAGED, PLACE, Sample, first_samples, samples
-from jupyter_wherobots.errors import NotPermitted, WherobotsError
+from jupyter_wherobots.errors import InvalidRequest, NotPermitted, WherobotsError
 from jupyter_wherobots.layout import Layout, LayoutName
 from jupyter_wherobots.s3.bucket import ensure_bucket
 from jupyter_wherobots.s3.client import S3
@@ -199,6 +199,12 @@ def test_the_lab_has_its_own_home_and_settings_and_our_variables(tmp_path: Path)
     )
     assert "/home/me" not in " ".join(values.values())
     assert "T" not in command(folders, 8899)  # a command line is seen by everybody
+
+
+def test_a_home_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InvalidRequest, match="cannot be used"):
+        Folders(tmp_path, tmp_path / "file" / "home").prepare()
 
 
 # -- evidence --------------------------------------------------------------------------------------
