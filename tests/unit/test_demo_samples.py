@@ -149,6 +149,16 @@ def test_a_bucket_is_created_once(strict_s3: StrictS3, s3: S3) -> None:
     assert [ensure_bucket(s3), ensure_bucket(other), ensure_bucket(other)] == [False, True, False]
 
 
+def test_a_bucket_is_created_where_the_region_is(
+    s3_env: S3Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StrictS3(region="eu-west-1") as server:
+        s3_env(server)
+        monkeypatch.setenv("AWS_REGION", "eu-west-1")
+        assert ensure_bucket(S3("another-bucket"))
+        assert not ensure_bucket(S3("another-bucket"))
+
+
 # -- environment -----------------------------------------------------------------------------------
 
 
