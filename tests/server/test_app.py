@@ -1,0 +1,127 @@
+"""The extension as the server loads it: settings, gateway, and a stop hook that is shared and never raises."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_server.gateway.gateway_client import GatewayClient
+from jupyter_server.serverapp import ServerApp
+
+from jupyter_wherobots.app import WherobotsApp
+from jupyter_wherobots.home import Mode
+from jupyter_wherobots.layout import VARIABLES
+from jupyter_wherobots.services import Services
+from tests.server.conftest import Fetch
+
+
+def extension(serverapp: ServerApp) -> WherobotsApp:
+    (app,) = serverapp.extension_manager.extension_apps["jupyter_wherobots"]
+    assert isinstance(app, WherobotsApp)
+    return app
+
+
+@pytest.fixture(autouse=True)
+def unset_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Registered first, so that what the extension sets is gone after the test.
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "")
+
+
+async def test_it_sets_the_environment_of_the_server(jp_serverapp: ServerApp) -> None:
+    assert os.environ["USER_S3_PATH"].endswith("/org/data/customer-abc/")
+    services: Services = jp_serverapp.web_app.settings["wherobots"]
+    assert services.persistence.mode is Mode.OFF
+
+
+class TestGateway:
+    @pytest.fixture
+    def jp_server_config(self, jp_server_config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        # One for the process, made by the first server of the tests, without a gateway.
+        GatewayClient.clear_instance()
+        client = {"url": "http://127.0.0.1:9", "allowed_envs": "THEIRS"}
+        yield {**jp_server_config, "GatewayClient": client}
+        GatewayClient.clear_instance()
+
+    async def test_the_names_are_allowed_to_pass_a_gateway(self, jp_serverapp: ServerApp) -> None:
+        allowed = jp_serverapp.gateway_config.allowed_envs.split(",")
+        assert allowed == ["THEIRS", *VARIABLES]
+
+
+class TestWithoutConfiguration:
+    @pytest.fixture
+    def configuration(self) -> dict[str, Any]:
+        return {"bucket": "", "organization": "org", "user": "customer-abc"}
+
+    async def test_the_server_starts_and_everything_says_what_is_missing(
+        self, fetch: Fetch
+    ) -> None:
+        status = (await fetch("GET", "status")).json
+        assert [problem["setting"] for problem in status["problems"]] == ["bucket", "user"]
+        assert "WHEROBOTS_BUCKET" in status["message"]
+        assert "customer-" in status["message"]
+        answer = await fetch("GET", "storage/list", path="/")
+        assert (answer.status, answer.json["code"]) == (503, "NotConfigured")
+        assert answer.json["message"] == status["message"]
+        assert not any(os.environ[name] for name in VARIABLES)
+
+
+class TestWithHome:
+    @pytest.fixture
+    def configuration(self, configuration: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+        state = str(tmp_path / "state")
+        return {**configuration, "home_persistence": "sync", "state": state, "stop_timeout": 10}
+
+    async def test_every_call_of_the_stop_hook_waits_for_one_run(
+        self, jp_serverapp: ServerApp, jp_root_dir: Path, strict_s3: Any
+    ) -> None:
+        app = extension(jp_serverapp)
+        (jp_root_dir / "late.txt").write_text("late")
+        first, second = (asyncio.ensure_future(app.stop_extension()) for _ in range(2))
+        await asyncio.sleep(0)
+        # A signal's own call may be cancelled; the run it began is not.
+        first.cancel()
+        await second
+        assert strict_s3.body("org/notebooks/customer-abc/late.txt") == b"late"
+
+    async def test_a_failure_in_the_hook_is_logged_and_not_raised(
+        self, jp_serverapp: ServerApp, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def broken() -> None:
+            raise RuntimeError("the kernels are gone already")
+
+        jp_serverapp.cleanup_kernels = broken  # type: ignore[method-assign]
+        await extension(jp_serverapp).stop_extension()
+        assert "the kernels are gone already" in caplog.text
+        assert "Home is saved in full" in caplog.text
+
+    async def test_files_that_wait_keep_an_idle_server_alive(
+        self, jp_serverapp: ServerApp, jp_root_dir: Path, strict_s3: Any
+    ) -> None:
+        app = extension(jp_serverapp)
+        services: Services = jp_serverapp.web_app.settings["wherobots"]
+        assert services.sync is not None
+        strict_s3.deny()
+        (jp_root_dir / "waits.txt").write_text("waits")
+        await services.run(lambda: services.sync and services.sync.run_pass())
+        assert app.current_activity()
+        strict_s3.allow_all()
+        await services.run(lambda: services.sync and services.sync.run_pass())
+        assert not app.current_activity()
+
+    async def test_a_second_engine_leaves_home_alone_and_says_so(
+        self, jp_serverapp: ServerApp, jp_configurable_serverapp: Any
+    ) -> None:
+        services: Services = jp_serverapp.web_app.settings["wherobots"]
+        other = WherobotsApp(parent=jp_serverapp, config=jp_serverapp.config)
+        other.serverapp = jp_serverapp
+        other.initialize_settings()
+        refused: Services = other.settings["wherobots"]
+        assert services.sync is not None
+        assert refused.sync is None
+        assert str(os.getpid()) in refused.persistence.reason
+        refused.close()
