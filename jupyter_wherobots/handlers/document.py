@@ -21,6 +21,7 @@ METHODS = ("get", "head", "put", "post", "patch", "delete")
 
 _SOURCE = Path(__file__).parent.parent / "openapi.yaml"
 _PATH_PATTERN = "^/"
+_SHOWN = 500
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,12 @@ class Operation:
             return self.body_schema
         kinds: dict[str, Mapping[str, Any]] = {}
         for schema in alternatives:
-            kind = schema["properties"]["kind"]
-            kinds.update(dict.fromkeys(kind.get("enum") or [kind["const"]], schema))
-        if not isinstance(value, dict) or value.get("kind") not in kinds:
+            named = schema["properties"]["kind"]
+            kinds.update(dict.fromkeys(named.get("enum") or [named["const"]], schema))
+        kind = value.get("kind") if isinstance(value, dict) else None
+        if not isinstance(kind, str) or kind not in kinds:
             raise InvalidRequest(f"body: 'kind' has to be one of {', '.join(kinds)}.")
-        return kinds[value["kind"]]
+        return kinds[kind]
 
 
 class Document:
@@ -166,19 +168,23 @@ class Document:
         error = jsonschema.exceptions.best_match(validator.iter_errors(value))
         if error is None:
             return
-        if error.validator == "pattern" and error.validator_value == _PATH_PATTERN:
-            raise InvalidPath(
-                f"{error.instance!r} does not begin with a slash.", path=error.instance
+        if isinstance(error.instance, str) and error.schema.get("pattern") == _PATH_PATTERN:
+            fault = {"minLength": "is no path", "maxLength": "is too long"}.get(
+                str(error.validator), "does not begin with a slash"
             )
+            raise InvalidPath(f"{_short(error.instance)!r} {fault}.", path=error.instance)
         where = ".".join([name, *map(str, error.absolute_path)])
-        text = error.message if len(error.message) <= 500 else f"{error.message[:500]}…"
-        raise InvalidRequest(f"{where}: {text}.")
+        raise InvalidRequest(f"{where}: {_short(error.message)}.")
 
 
 @functools.cache
 def document() -> Document:
     """The document of this version. Reads and parses a file: call it in a thread the first time."""
     return Document()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _text(name: str, value: bytes) -> str:

@@ -1,7 +1,8 @@
-"""``GET /wherobots/status``: what this server is set up for, and how home is doing. Never a secret."""
+"""``/wherobots/status`` and ``doctor``: what this server is set up for, and how it is doing. Never a secret."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
@@ -35,6 +36,25 @@ class StatusHandler(WherobotsHandler):
             except WherobotsError as error:
                 message = " ".join(filter(None, [message, error.message, error.hint]))
         self.reply(_status(services, layout, message))
+
+
+class DoctorHandler(WherobotsHandler):
+    """The environment check."""
+
+    route = "/wherobots/doctor"
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Look at everything, and answer with the report."""
+        from ..doctor import examine
+
+        services = self.services
+        root = Path(self.settings.get("server_root_dir", "")).expanduser()
+        checkup = await services.run(
+            lambda: examine(services.configuration, s3=services.s3, root_dir=root, in_server=True)
+        )
+        self.reply(checkup.to_json())
 
 
 def _status(services: Services, layout: Layout | None, message: str | None) -> dict[str, Any]:
@@ -88,4 +108,4 @@ def _root(layout: Layout, root: Root) -> dict[str, Any]:
     }
 
 
-handlers = [StatusHandler]
+handlers = [StatusHandler, DoctorHandler]

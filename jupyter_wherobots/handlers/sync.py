@@ -124,7 +124,7 @@ class SaveAgainHandler(SyncBase):
     @authorized
     async def post(self) -> None:
         """Put them back."""
-        paths: list[str] = (await self.body())["paths"]
+        paths: list[str] | None = (await self.body()).get("paths")
         self.reply({"count": await self.services.run(self.require_sync().save_again, paths)})
 
 

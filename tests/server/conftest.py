@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from jupyter_server.serverapp import ServerApp
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
+from jupyter_wherobots.handlers.document import document
 from jupyter_wherobots.services import Services
 from tests.conftest import S3Environment
 from tests.strict_s3 import StrictS3
@@ -71,6 +73,24 @@ class Answer:
         return json.loads(self.body)
 
 
+def described(method: str, path: str, answer: Answer) -> None:
+    """Every answer that a test gets has to be one of the document: its status, its type, its shape."""
+    for route, verb in document().operations:
+        if verb != method.lower() or not re.fullmatch(re.sub(r"{\w+}", "[^/]+", route), path):
+            continue
+        responses = document().content["paths"][route][verb]["responses"]
+        assert str(answer.status) in responses, (method, path, answer)
+        response = document().resolve(responses[str(answer.status)])
+        content = response.get("content", {})
+        media = answer.headers.get("Content-Type", "").partition(";")[0]
+        if answer.body and "*/*" not in content:
+            assert media in content, (method, path, answer)
+        if answer.body and media == "application/json" and media in content:
+            document().check("answer", answer.json, document().resolve(content[media]["schema"]))
+        for name, header in response.get("headers", {}).items():
+            assert name in answer.headers or not header.get("required"), name
+
+
 Fetch = Callable[..., Awaitable[Answer]]
 
 
@@ -121,7 +141,10 @@ def fetch(server_url: str, jp_auth_header: dict[str, str], io_loop: Any) -> Iter
             ),
             raise_error=False,
         )
-        return Answer(response.code, response.body or b"", response.headers)
+        answer = Answer(response.code, response.body or b"", response.headers)
+        if not route.startswith("/"):
+            described(method, "/" + below, answer)
+        return answer
 
     yield request
     client.close()

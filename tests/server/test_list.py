@@ -63,7 +63,7 @@ async def test_a_page_is_one_request_whatever_the_folder(strict_s3: StrictS3, fe
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({}, "InvalidRequest"),
-    ({"path": ""}, "InvalidRequest"),
+    ({"path": ""}, "InvalidPath"),
     ({"path": "data/"}, "InvalidPath"),
     ({"path": b"/data/\xff"}, "InvalidRequest"),
     ({"path": OWN, "limit": 0}, "InvalidRequest"),
@@ -190,3 +190,9 @@ class TestWhenTheLayoutIsToBeFoundOut:
         assert "may not list" in answer["message"]
         strict_s3.heal()
         assert (await fetch("GET", "status")).json["layout"] == "current"
+
+
+async def test_the_doctor_looks_at_everything(fetch: Fetch) -> None:
+    answer = (await fetch("POST", "doctor")).json
+    assert answer["checks"]
+    assert answer["ok"] == all(check["state"] != "failed" for check in answer["checks"])
