@@ -1,39 +1,41 @@
 /**
- * What a person can do in the panel. Buttons, keys and commands all end here.
+ * What a person can do in the panel without changing anything: go, open, copy paths, download. Buttons, keys and commands
+ * all end here.
  */
-import {
-  Clipboard,
-  Dialog,
-  showDialog,
-  showErrorMessage
-} from '@jupyterlab/apputils';
+import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IEntry, StorageApi } from './api';
-import { asApiError } from './api';
-import type { BrowserModel, INaming } from './model/browser';
+import { expressionOf } from './code';
+import { amount, ask, askInstead, showFailure } from './dialogs';
+import type { BrowserModel } from './model/browser';
 import type { Notice } from './model/notice';
 import { keyOf } from './model/paths';
 import type { StatusModel } from './model/status';
-import type { Transfer, TransferQueue } from './model/transfers';
+import { isText, openingOf, SNIFFED } from './opening';
+import { formatBytes } from './view/format';
+
+/** A zip larger than this is asked about first. */
+const LARGE_ZIP = 2 ** 30;
 
 /** What the actions work on. */
 export interface IActionsOptions {
   api: StorageApi;
   browser: BrowserModel;
   status: StatusModel;
-  transfers: TransferQueue;
   notice: Notice;
   trans: TranslationBundle;
-  /** Put the keyboard into the list. */
-  focusList(): void;
+  /** Whether JupyterLab has a file type for a name. */
+  isKnownType: (name: string) => boolean;
+  /** Open a document of the drive; as text where JupyterLab does not know the type. */
+  openDocument: (path: string, asText: boolean) => void;
+  /** Insert text where the cursor is in the open notebook or editor; false if there is none. */
+  insertText: (text: string) => boolean;
+  /** The largest file that is opened, in bytes. */
+  openLimit: () => number;
 }
 
 export class Actions {
-  constructor(private readonly options: IActionsOptions) {
-    options.transfers.arrived.connect((_, entry) => {
-      options.browser.appeared(entry);
-    });
-  }
+  constructor(private readonly options: IActionsOptions) {}
 
   /** Why nothing can be put into the folder shown, in words; null if it can. */
   whyNotWritable(): string | null {
@@ -50,34 +52,103 @@ export class Actions {
   }
 
   /** Go into a folder, or open a file. */
-  open(entry: IEntry): void {
+  async open(entry: IEntry): Promise<void> {
+    const { api, browser, openDocument, trans } = this.options;
     if (entry.type === 'FOLDER') {
-      this.options.browser.go(entry.path);
-    } else {
-      this.download([entry]);
+      browser.go(entry.path);
+      return;
+    }
+    const limit = this.options.openLimit();
+    const known = this.options.isKnownType(entry.name);
+    let opening = openingOf(entry, known, limit);
+    if (opening === 'look') {
+      try {
+        const { body } =
+          entry.size === 0
+            ? { body: new ArrayBuffer(0) }
+            : await api.read(entry.path, SNIFFED);
+        opening = isText(body) ? 'open' : 'unknown';
+      } catch (reason) {
+        const title = trans.__('“%1” was not opened', entry.name);
+        await showFailure(title, reason, entry.path);
+        return;
+      }
+    }
+    if (opening === 'open') {
+      openDocument(entry.path, !known);
+      return;
+    }
+    const why = {
+      'too-large': trans.__(
+        'It has %1; JupyterLab would take all of it into the page at once, so files over %2 are not opened.',
+        formatBytes(entry.size ?? 0),
+        formatBytes(limit)
+      ),
+      unreachable: trans.__(
+        'Its name has an empty part or dots between slashes, which JupyterLab cannot address.'
+      ),
+      unknown: trans.__('JupyterLab has no viewer for this kind of file.')
+    }[opening];
+    const instead = await askInstead(entry, why, trans);
+    if (instead === 'download') {
+      await this.download([entry]);
+    } else if (instead === 'code') {
+      this.copyCode([entry]);
     }
   }
 
   /** Put the s3:// paths into the clipboard, one a line. */
   copy(entries: readonly IEntry[]): void {
-    const { notice, trans } = this.options;
-    const uris = entries.map(entry => entry.uri);
-    Clipboard.copyToSystem(uris.join('\n'));
-    const keys = entries.map(keyOf);
-    if (uris.length === 1) {
-      notice.show(trans.__('Copied'), uris[0], keys);
+    this._copy(entries, entry => entry.uri);
+  }
+
+  /** Put the paths into the clipboard as Python, relative to the variables of every kernel. */
+  copyCode(entries: readonly IEntry[]): void {
+    this._copy(entries, entry => this._code(entry));
+  }
+
+  /** Insert the paths, as code, into the notebook or editor that is open. */
+  insert(entries: readonly IEntry[]): void {
+    const { insertText, notice, trans } = this.options;
+    const text = entries.map(entry => this._code(entry)).join('\n');
+    if (insertText(text)) {
+      notice.show(trans.__('Inserted'), text);
     } else {
-      notice.show(trans.__('Copied %1 paths', uris.length), '', keys);
+      notice.show(trans.__('Open a notebook or a text file to insert into.'));
     }
   }
 
-  /** Let the browser download files. */
-  download(entries: readonly IEntry[]): void {
-    for (const entry of entries) {
-      const link = document.createElement('a');
-      link.href = this.options.api.url('storage/file', { path: entry.path });
-      link.download = entry.name;
-      link.click();
+  /** Let the browser download a file, or several things as one zip. */
+  async download(entries: readonly IEntry[]): Promise<void> {
+    const { api, trans } = this.options;
+    const [first] = entries;
+    if (!first) {
+      return;
+    }
+    const paths = entries.map(entry => entry.path);
+    try {
+      if (entries.length === 1 && first.type === 'FILE') {
+        // What cannot be downloaded is said here, not left to the browser's list of downloads.
+        await api.stat(first.path, 'FILE');
+        save(api.url('storage/file', { path: first.path }), first.name);
+        return;
+      }
+      const measure = await api.measure(paths);
+      const much = !measure.complete || measure.bytes > LARGE_ZIP;
+      const question = trans.__('The zip holds %1.', amount(measure, trans));
+      if (
+        !much ||
+        (await ask(
+          trans.__('Download as zip?'),
+          question,
+          trans.__('Download')
+        ))
+      ) {
+        save(api.url('storage/zip', { path: paths }), '');
+      }
+    } catch (reason) {
+      const title = trans.__('The download did not begin');
+      await showFailure(title, reason, first.path);
     }
   }
 
@@ -86,119 +157,31 @@ export class Actions {
     void this.options.browser.refresh();
   }
 
-  focusList(): void {
-    this.options.focusList();
+  private _code(entry: IEntry): string {
+    const { status } = this.options;
+    return expressionOf(entry.uri, status.status?.environment ?? {});
   }
 
-  /** The input behind the upload button. */
-  setFileInput(element: HTMLInputElement | null): void {
-    this._fileInput = element;
-  }
-
-  chooseFiles(): void {
-    this._fileInput?.click();
-  }
-
-  /** Upload into the folder shown. */
-  async upload(files: readonly File[]): Promise<void> {
-    const { browser, transfers } = this.options;
-    const folder = browser.path;
-    if (files.length === 0 || this.whyNotWritable() !== null) {
-      return;
-    }
-    const confirm = await this._confirmed();
-    if (confirm === null) {
-      return;
-    }
-    for (const file of files) {
-      transfers.add(file, folder + file.name, confirm);
+  private _copy(
+    entries: readonly IEntry[],
+    text: (entry: IEntry) => string
+  ): void {
+    const { notice, trans } = this.options;
+    const lines = entries.map(text);
+    Clipboard.copyToSystem(lines.join('\n'));
+    const keys = entries.map(keyOf);
+    if (lines.length === 1) {
+      notice.show(trans.__('Copied'), lines[0], keys);
+    } else {
+      notice.show(trans.__('Copied %1 paths', lines.length), '', keys);
     }
   }
+}
 
-  /** Ask for the file of an interrupted upload, and go on with it. */
-  chooseAgain(item: Transfer): void {
-    const input = document.createElement('input');
-    input.type = 'file';
-    input.onchange = () => {
-      const file = input.files?.[0];
-      if (file) {
-        void this._continue(item, file);
-      }
-    };
-    input.click();
-  }
-
-  /** Take the name that was typed: make the folder, or rename. */
-  async finishNaming(naming: INaming, name: string): Promise<void> {
-    if (naming.path === null) {
-      await this._createFolder(name);
-    }
-  }
-
-  private async _createFolder(name: string): Promise<void> {
-    const { api, browser, trans } = this.options;
-    const path = `${browser.path}${name}/`;
-    const confirm = await this._confirmed();
-    if (confirm === null) {
-      return;
-    }
-    try {
-      const entry = await api.createFolder(path, confirm);
-      browser.appeared(entry);
-      browser.selection.only(keyOf(entry));
-    } catch (reason) {
-      await this._failed(trans.__('The folder was not created'), reason, path);
-    }
-  }
-
-  private async _continue(item: Transfer, file: File): Promise<void> {
-    const { transfers, trans } = this.options;
-    if (!transfers.matches(item, file)) {
-      await showErrorMessage(
-        trans.__('This is not the same file'),
-        trans.__(
-          'The upload was begun with another version of “%1” (name, size or date differ). Cancel it and upload the file anew.',
-          item.name
-        )
-      );
-      return;
-    }
-    const confirm = await this._confirmed();
-    if (confirm !== null) {
-      transfers.add(file, item.path, confirm);
-    }
-  }
-
-  /**
-   * Ask, where the folder shown wants to be asked before a change. True: asked and meant; false: nobody had to be asked;
-   * null: not meant.
-   */
-  private async _confirmed(): Promise<boolean | null> {
-    const { browser, trans } = this.options;
-    const question = browser.folder.facts?.confirmation;
-    if (!question) {
-      return false;
-    }
-    const { button } = await showDialog({
-      title: trans.__('Change %1?', browser.path),
-      body: question,
-      buttons: [
-        Dialog.cancelButton(),
-        Dialog.warnButton({ label: trans.__('Change it') })
-      ],
-      defaultButton: 0
-    });
-    return button.accept ? true : null;
-  }
-
-  private async _failed(
-    title: string,
-    reason: unknown,
-    path: string
-  ): Promise<void> {
-    const error = asApiError(reason, path);
-    await showErrorMessage(title, [error.message, error.hint].join(' ').trim());
-  }
-
-  private _fileInput: HTMLInputElement | null = null;
+/** Have the browser save what a URL answers. */
+function save(url: string, name: string): void {
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
 }

@@ -154,6 +154,69 @@ export interface IStatus {
   };
 }
 
+/** What to do about a name that is taken. `fail` makes it an error of that item alone. */
+export type Conflict = 'fail' | 'skip' | 'replace' | 'keep-both';
+
+export interface IItem {
+  path: string;
+  type?: EntryType;
+  /** Of a file: only this version is moved or deleted. */
+  etag?: string;
+}
+
+/** A change that takes a while. Home paths are relative to home. */
+export type JobRequest =
+  | {
+      kind: 'copy' | 'move';
+      items: IItem[];
+      destination: string;
+      conflict?: Conflict;
+      confirm?: boolean;
+    }
+  | {
+      kind: 'rename';
+      items: IItem[];
+      name: string;
+      conflict?: Conflict;
+      confirm?: boolean;
+    }
+  | { kind: 'delete'; items: IItem[]; confirm?: boolean }
+  | {
+      kind: 'home-to-storage';
+      items: { path: string }[];
+      destination: string;
+      conflict?: Conflict;
+      confirm?: boolean;
+    }
+  | {
+      kind: 'storage-to-home';
+      items: IItem[];
+      destination: string;
+      conflict?: Conflict;
+    };
+
+export interface IJob {
+  id: string;
+  kind: JobRequest['kind'];
+  state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
+  /** In words. */
+  title: string;
+  created: string;
+  finished: string | null;
+  destination: string | null;
+  objects: number;
+  bytes: number;
+  /** Null while it is still being counted. */
+  totalObjects: number | null;
+  totalBytes: number | null;
+  skipped: number;
+  current: string | null;
+  errors: IErrorBody[];
+  errorCount: number;
+  /** Where the items of the request lie now. */
+  results: string[];
+}
+
 export type UploadConflict = 'fail' | 'replace' | 'keep-both';
 
 export interface IPart {
@@ -250,9 +313,82 @@ export class StorageApi {
     return this._json('storage/stat', { query: { path, type } });
   }
 
+  measure(paths: readonly string[], signal?: AbortSignal): Promise<IMeasure> {
+    return this._json('storage/measure', { query: { path: paths }, signal });
+  }
+
+  /** Search below a folder by name; results come as they are found. Aborting the signal ends it. */
+  async *search(
+    path: string,
+    name: string,
+    signal: AbortSignal
+  ): AsyncGenerator<SearchLine> {
+    const query = { path, name };
+    const response = await this._fetch('storage/search', { query, signal });
+    if (!response.ok || !response.body) {
+      this._read(response.status, await response.text());
+      return;
+    }
+    const reader = response.body
+      .pipeThrough(new TextDecoderStream())
+      .getReader();
+    let rest = '';
+    for (;;) {
+      let chunk: ReadableStreamReadResult<string>;
+      try {
+        chunk = await reader.read();
+      } catch (reason) {
+        throw signal.aborted ? reason : this._unreachable();
+      }
+      if (chunk.done) {
+        return;
+      }
+      const lines = (rest + chunk.value).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        yield JSON.parse(line) as SearchLine;
+      }
+    }
+  }
+
+  jobs(): Promise<{ jobs: IJob[] }> {
+    return this._json('storage/jobs');
+  }
+
+  createJob(json: JobRequest): Promise<IJob> {
+    return this._json('storage/jobs', { method: 'POST', json });
+  }
+
+  /** Cancel a running job, or forget a finished one. */
+  cancelJob(id: string): Promise<IJob> {
+    return this._json(`storage/jobs/${id}`, { method: 'DELETE' });
+  }
+
   createFolder(path: string, confirm = false): Promise<IEntry> {
     const json = { path, confirm };
     return this._json('storage/folder', { method: 'POST', json });
+  }
+
+  /** The bytes of a file, or the first `limit` of them, with the ETag they have. */
+  async read(
+    path: string,
+    limit?: number
+  ): Promise<{ body: ArrayBuffer; etag: string | null }> {
+    const headers: HeadersInit =
+      limit === undefined ? {} : { Range: `bytes=0-${limit - 1}` };
+    const response = await this._fetch('storage/file', {
+      query: { path },
+      headers
+    });
+    if (!response.ok) {
+      this._read(response.status, await response.text());
+    }
+    try {
+      const body = await response.arrayBuffer();
+      return { body, etag: response.headers.get('ETag') };
+    } catch {
+      throw this._unreachable();
+    }
   }
 
   /** Upload a small file in one request. */
@@ -323,29 +459,36 @@ export class StorageApi {
     return search.toString() ? `${url}?${search.toString()}` : url;
   }
 
-  private async _json<T>(
+  private async _fetch(
     operation: string,
-    request: IRequest = {}
-  ): Promise<T> {
-    const { method = 'GET', query, json, signal } = request;
-    const init: RequestInit = { method, signal };
+    request: IRequest & { headers?: HeadersInit } = {}
+  ): Promise<Response> {
+    const { method = 'GET', query, json, signal, headers } = request;
+    const init: RequestInit = { method, signal, headers };
     if (json !== undefined) {
       init.body = JSON.stringify(json);
     }
-    let response: Response;
-    let text: string;
     try {
-      response = await ServerConnection.makeRequest(
+      return await ServerConnection.makeRequest(
         this.url(operation, query),
         init,
         this.settings
       );
+    } catch (reason) {
+      throw signal?.aborted ? reason : this._unreachable();
+    }
+  }
+
+  private async _json<T>(
+    operation: string,
+    request: IRequest = {}
+  ): Promise<T> {
+    const response = await this._fetch(operation, request);
+    let text: string;
+    try {
       text = await response.text();
     } catch (reason) {
-      if (signal?.aborted) {
-        throw reason;
-      }
-      throw this._unreachable();
+      throw request.signal?.aborted ? reason : this._unreachable();
     }
     return this._read<T>(response.status, text);
   }

@@ -5,97 +5,256 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import {
+  codeIcon,
   copyIcon,
+  cutIcon,
+  deleteIcon,
+  downloadIcon,
+  editIcon,
   fileUploadIcon,
+  homeIcon,
   newFolderIcon,
-  refreshIcon
+  pasteIcon,
+  refreshIcon,
+  shareIcon
 } from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
 import type { Actions } from './actions';
+import type { IEntry } from './api';
+import type { Changes } from './changes';
 import type { BrowserModel } from './model/browser';
-import { nameOf } from './model/paths';
-import type { StoragePanel } from './view/panel';
+import { isFolder, nameOf, parentOf } from './model/paths';
+import type { StatusModel } from './model/status';
+import type { Uploads } from './uploads';
 
 export const CommandIDs = {
   show: 'jupyter-wherobots:show',
   go: 'jupyter-wherobots:go',
   open: 'jupyter-wherobots:open',
   up: 'jupyter-wherobots:up',
+  selectAll: 'jupyter-wherobots:select-all',
+  filter: 'jupyter-wherobots:filter',
+  refresh: 'jupyter-wherobots:refresh',
   copyPath: 'jupyter-wherobots:copy-path',
+  copyCode: 'jupyter-wherobots:copy-code',
+  copyLink: 'jupyter-wherobots:copy-link',
+  insert: 'jupyter-wherobots:insert',
+  download: 'jupyter-wherobots:download',
   upload: 'jupyter-wherobots:upload',
+  uploadFolder: 'jupyter-wherobots:upload-folder',
   newFolder: 'jupyter-wherobots:new-folder',
-  refresh: 'jupyter-wherobots:refresh'
+  rename: 'jupyter-wherobots:rename',
+  cut: 'jupyter-wherobots:cut',
+  paste: 'jupyter-wherobots:paste',
+  delete: 'jupyter-wherobots:delete',
+  share: 'jupyter-wherobots:share',
+  toHome: 'jupyter-wherobots:copy-to-home'
 };
 
-export function addCommands(options: {
+export interface ICommandOptions {
   app: JupyterFrontEnd;
   palette: ICommandPalette | null;
-  panel: StoragePanel;
+  panelId: string;
   browser: BrowserModel;
+  status: StatusModel;
   actions: Actions;
+  changes: Changes;
+  uploads: Uploads;
   trans: TranslationBundle;
-}): void {
-  const { app, palette, panel, browser, actions, trans } = options;
-  const { commands } = app;
-  const writable = (): boolean => actions.whyNotWritable() === null;
-  const selected = (): number => browser.selection.size;
+}
 
-  commands.addCommand(CommandIDs.show, {
+export function addCommands(options: ICommandOptions): void {
+  const { app, palette, panelId, browser, status, trans } = options;
+  const { actions, changes, uploads } = options;
+  const { commands } = app;
+  const selected = (): IEntry[] => browser.selectedEntries;
+  const some = (): boolean => browser.selection.size > 0;
+  const one = (): boolean => browser.selection.size === 1;
+  const writable = (): boolean => actions.whyNotWritable() === null;
+  const changeable = (): boolean =>
+    some() && changes.whyNotChangeable(selected()) === null;
+  const whyNotWritable = (): string => actions.whyNotWritable() ?? '';
+  const whyNotChangeable = (): string =>
+    changes.whyNotChangeable(selected()) ?? '';
+  const add = (id: string, command: CommandRegistry.ICommandOptions): void => {
+    commands.addCommand(id, command);
+  };
+
+  add(CommandIDs.show, {
     label: trans.__('Show Managed Storage'),
-    execute: () => app.shell.activateById(panel.id)
+    execute: () => app.shell.activateById(panelId)
   });
-  commands.addCommand(CommandIDs.go, {
+  add(CommandIDs.go, {
     label: args =>
       typeof args['path'] === 'string'
         ? nameOf(args['path']) || trans.__('All managed storage')
         : trans.__('Go to a Folder of the Managed Storage'),
     execute: args => {
-      app.shell.activateById(panel.id);
-      browser.go(args['path'] as string);
+      app.shell.activateById(panelId);
+      const path = args['path'] as string;
+      browser.go(isFolder(path) ? path : parentOf(path), path);
     }
   });
-  commands.addCommand(CommandIDs.open, {
+  add(CommandIDs.open, {
     label: trans.__('Open'),
-    isEnabled: () => selected() === 1,
-    execute: () => {
-      const entry = browser.selectedEntries[0];
+    isEnabled: one,
+    execute: async () => {
+      const [entry] = selected();
       if (entry) {
-        actions.open(entry);
+        await actions.open(entry);
       }
     }
   });
-  commands.addCommand(CommandIDs.up, {
+  add(CommandIDs.up, {
     label: trans.__('Go to the Parent Folder'),
     isEnabled: () => browser.path !== '/',
     execute: () => browser.up()
   });
-  commands.addCommand(CommandIDs.copyPath, {
-    label: () =>
-      selected() > 1 ? trans.__('Copy S3 Paths') : trans.__('Copy S3 Path'),
-    icon: copyIcon,
-    isEnabled: () => selected() > 0,
-    execute: () => actions.copy(browser.selectedEntries)
+  add(CommandIDs.selectAll, {
+    label: trans.__('Select All'),
+    execute: () => browser.selection.all()
   });
-  commands.addCommand(CommandIDs.upload, {
-    label: trans.__('Upload Files…'),
-    caption: () => actions.whyNotWritable() ?? '',
-    icon: fileUploadIcon,
-    isEnabled: writable,
-    execute: () => actions.chooseFiles()
+  add(CommandIDs.filter, {
+    label: trans.__('Filter by Name'),
+    execute: () => browser.openFilter(true)
   });
-  commands.addCommand(CommandIDs.newFolder, {
-    label: trans.__('New Folder'),
-    caption: () => actions.whyNotWritable() ?? '',
-    icon: newFolderIcon,
-    isEnabled: writable,
-    execute: () => browser.beginNaming(null)
-  });
-  commands.addCommand(CommandIDs.refresh, {
+  add(CommandIDs.refresh, {
     label: trans.__('Refresh'),
     icon: refreshIcon,
     execute: () => actions.refresh()
   });
-  palette?.addItem({
-    command: CommandIDs.show,
-    category: trans.__('Managed Storage')
+
+  add(CommandIDs.copyPath, {
+    label: () =>
+      browser.selection.size > 1
+        ? trans.__('Copy S3 Paths')
+        : trans.__('Copy S3 Path'),
+    icon: copyIcon,
+    isEnabled: some,
+    execute: () => {
+      changes.hold(selected(), false);
+      actions.copy(selected());
+    }
   });
+  add(CommandIDs.copyCode, {
+    label: trans.__('Copy Path as Code'),
+    caption: trans.__('Python, relative to the variables of every kernel'),
+    icon: codeIcon,
+    isEnabled: some,
+    execute: () => actions.copyCode(selected())
+  });
+  add(CommandIDs.insert, {
+    label: trans.__('Insert Path into the Notebook'),
+    isEnabled: some,
+    execute: () => actions.insert(selected())
+  });
+  add(CommandIDs.download, {
+    label: () =>
+      one() && selected()[0]?.type === 'FILE'
+        ? trans.__('Download')
+        : trans.__('Download as Zip'),
+    icon: downloadIcon,
+    isEnabled: some,
+    execute: () => actions.download(selected())
+  });
+
+  add(CommandIDs.upload, {
+    label: trans.__('Upload Files…'),
+    caption: whyNotWritable,
+    icon: fileUploadIcon,
+    isEnabled: writable,
+    execute: () => uploads.chooseFiles()
+  });
+  add(CommandIDs.uploadFolder, {
+    label: trans.__('Upload Folder…'),
+    caption: whyNotWritable,
+    icon: fileUploadIcon,
+    isEnabled: writable,
+    execute: () => uploads.chooseFolder()
+  });
+  add(CommandIDs.newFolder, {
+    label: trans.__('New Folder'),
+    caption: whyNotWritable,
+    icon: newFolderIcon,
+    isEnabled: writable,
+    execute: () => browser.beginNaming(null)
+  });
+  add(CommandIDs.rename, {
+    label: trans.__('Rename'),
+    caption: whyNotChangeable,
+    icon: editIcon,
+    isEnabled: () => one() && changeable(),
+    execute: () => browser.beginNaming(selected()[0] ?? null)
+  });
+  add(CommandIDs.cut, {
+    label: trans.__('Cut'),
+    caption: whyNotChangeable,
+    icon: cutIcon,
+    isEnabled: changeable,
+    execute: () => changes.hold(selected(), true)
+  });
+  add(CommandIDs.paste, {
+    label: () => {
+      const held = changes.held;
+      const count = held?.entries.length ?? 0;
+      const what =
+        count === 1 ? held!.entries[0]!.name : trans.__('%1 items', count);
+      return !held
+        ? trans.__('Paste')
+        : held.cut
+          ? trans.__('Move %1 Here', what)
+          : trans.__('Copy %1 Here', what);
+    },
+    caption: whyNotWritable,
+    icon: pasteIcon,
+    isEnabled: () => changes.held !== null && writable(),
+    execute: () => changes.paste()
+  });
+  add(CommandIDs.delete, {
+    label: trans.__('Delete'),
+    caption: whyNotChangeable,
+    icon: deleteIcon,
+    isEnabled: changeable,
+    execute: () => changes.delete(selected())
+  });
+
+  add(CommandIDs.share, {
+    label: trans.__('Share a Copy'),
+    caption: () =>
+      trans.__(
+        'Copies to %1 and puts the path into the clipboard',
+        status.sharedRoot?.path ?? ''
+      ),
+    icon: shareIcon,
+    isEnabled: () => some() && status.sharedRoot !== null,
+    execute: () => changes.share(selected())
+  });
+  add(CommandIDs.toHome, {
+    label: trans.__('Copy to Home Directory'),
+    icon: homeIcon,
+    isEnabled: some,
+    execute: () => changes.toHome(selected(), '')
+  });
+
+  if (palette) {
+    const category = trans.__('Managed Storage');
+    for (const command of PALETTE) {
+      palette.addItem({ command, category });
+    }
+  }
 }
+
+const PALETTE = [
+  CommandIDs.show,
+  CommandIDs.copyPath,
+  CommandIDs.copyCode,
+  CommandIDs.insert,
+  CommandIDs.download,
+  CommandIDs.upload,
+  CommandIDs.uploadFolder,
+  CommandIDs.newFolder,
+  CommandIDs.rename,
+  CommandIDs.delete,
+  CommandIDs.share,
+  CommandIDs.refresh
+];

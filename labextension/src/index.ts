@@ -1,13 +1,15 @@
 /**
- * The JupyterLab plugin: makes the models, the panel, the commands and the status item. The only module that knows the
- * application.
+ * The JupyterLab plugin: makes the models, the panel, the commands, the drive and the status item, and ties them together. The
+ * only module that knows the application.
  */
-import { ILayoutRestorer } from '@jupyterlab/application';
+import { ILayoutRestorer, IRouter } from '@jupyterlab/application';
 import type {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { fileIcon, folderIcon } from '@jupyterlab/ui-components';
@@ -16,50 +18,115 @@ import { Menu } from '@lumino/widgets';
 import { Actions } from './actions';
 import { StorageApi } from './api';
 import type { IEntry } from './api';
+import { Changes } from './changes';
 import { addCommands, CommandIDs } from './commands';
+import { ask } from './dialogs';
+import { DRIVE, StorageDrive } from './drive';
+import { insertText } from './editors';
 import { BrowserModel } from './model/browser';
+import { JobList } from './model/jobs';
 import { Notice } from './model/notice';
 import { StatusModel } from './model/status';
 import { TransferQueue } from './model/transfers';
+import { PlaceExtension } from './place';
+import { rememberPlace, routePlace } from './restoring';
 import { SavedItem } from './statusitem';
-import { StoragePanel } from './view/panel';
+import { Uploads } from './uploads';
+import { PANEL_ID, StoragePanel } from './view/panel';
+
+const PLUGIN_ID = 'jupyter-wherobots:plugin';
 
 /** The server's hint that the state of the home synchronisation changed. */
 const HOME_SYNC_EVENT = 'https://schema.wherobots.com/jupyter/home_sync/v1';
 
 /** Until the status says otherwise: what goes in one request, in bytes. */
-const ONE_SHOT = 8 * 1024 * 1024;
+const ONE_SHOT = 8 * 2 ** 20;
+
+/** Until the settings say otherwise: the largest file that is opened, in bytes. */
+const OPEN_LIMIT = 20 * 2 ** 20;
 
 const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'jupyter-wherobots:plugin',
+  id: PLUGIN_ID,
   description: 'The managed storage sidebar.',
   autoStart: true,
-  optional: [ILayoutRestorer, ITranslator, IStatusBar, ICommandPalette],
+  optional: [
+    ILayoutRestorer,
+    ITranslator,
+    IStatusBar,
+    ICommandPalette,
+    ISettingRegistry,
+    IStateDB,
+    IRouter
+  ],
   activate: (
     app: JupyterFrontEnd,
     restorer: ILayoutRestorer | null,
     translator: ITranslator | null,
     statusBar: IStatusBar | null,
-    palette: ICommandPalette | null
+    palette: ICommandPalette | null,
+    settings: ISettingRegistry | null,
+    state: IStateDB | null,
+    router: IRouter | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_wherobots');
-    const { serviceManager, commands, docRegistry } = app;
+    const { serviceManager, commands, docRegistry, shell } = app;
     const api = new StorageApi(serviceManager.serverSettings, trans);
+
     const browser = new BrowserModel(api);
     const status = new StatusModel(api);
+    const jobs = new JobList(api);
     const notice = new Notice();
     const transfers = new TransferQueue(
       api,
       () => status.status?.limits.oneShotBytes ?? ONE_SHOT
     );
+
+    const drive = new StorageDrive(api, trans, question =>
+      ask(trans.__('Save?'), question, trans.__('Save'))
+    );
+    drive.saved.connect((_, entry) => browser.appeared(entry));
+    serviceManager.contents.addDrive(drive);
+    const place = new PlaceExtension(path => {
+      const root = status.rootOf(path);
+      return root && root.uri + path.slice(root.path.length);
+    }, trans);
+    for (const factory of ['Notebook', 'Editor']) {
+      docRegistry.addWidgetExtension(factory, place);
+    }
+
+    let openLimit = OPEN_LIMIT;
+    void settings?.load(PLUGIN_ID).then(loaded => {
+      const read = (): void => {
+        openLimit = (loaded.get('openLimit').composite as number) * 2 ** 20;
+      };
+      loaded.changed.connect(read);
+      read();
+    });
+
     const actions = new Actions({
       api,
       browser,
       status,
-      transfers,
       notice,
       trans,
-      focusList: () => panel.grid?.focus()
+      isKnownType: name => docRegistry.getFileTypesForPath(name).length > 0,
+      openDocument: (path, asText) => {
+        void commands.execute('docmanager:open', {
+          path: `${DRIVE}:${path.slice(1)}`,
+          ...(asText ? { factory: 'Editor' } : {})
+        });
+      },
+      insertText: text => insertText(shell.currentWidget, text),
+      openLimit: () => openLimit
+    });
+    const changes = new Changes({ api, browser, status, jobs, notice, trans });
+    const uploads = new Uploads({
+      api,
+      browser,
+      status,
+      transfers,
+      trans,
+      whyNotWritable: () => actions.whyNotWritable()
     });
 
     const icons = new Map<string, LabIcon>();
@@ -75,7 +142,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
       }
       return icon;
     };
-
     const openFolderMenu = (paths: readonly string[], at: DOMRect): void => {
       const menu = new Menu({ commands });
       for (const path of paths) {
@@ -88,15 +154,34 @@ const plugin: JupyterFrontEndPlugin<void> = {
       browser,
       status,
       transfers,
+      jobs,
       notice,
       actions,
+      changes,
+      uploads,
       trans,
       iconOf,
       openFolderMenu
     });
-    app.shell.add(panel, 'left', { rank: 102, type: 'Managed Storage' });
+    shell.add(panel, 'left', { rank: 102, type: 'Managed Storage' });
     restorer?.add(panel, panel.id);
-    addCommands({ app, palette, panel, browser, actions, trans });
+    addCommands({
+      app,
+      palette,
+      panelId: PANEL_ID,
+      browser,
+      status,
+      actions,
+      changes,
+      uploads,
+      trans
+    });
+    if (state) {
+      void rememberPlace(browser, state, app.restored);
+    }
+    if (router) {
+      routePlace(router, commands);
+    }
 
     statusBar?.registerStatusItem('jupyter-wherobots:saved', {
       item: new SavedItem(status, trans),

@@ -59,6 +59,21 @@ export class StatusModel {
     return this._status?.roots.find(root => root.path === path) ?? null;
   }
 
+  /** The root that a path lies in, or null. */
+  rootOf(path: string): IRoot | null {
+    return this._status?.roots.find(root => path.startsWith(root.path)) ?? null;
+  }
+
+  /** The folder of data that everybody in the organization sees, or null. */
+  get sharedRoot(): IRoot | null {
+    return this._status?.roots.find(root => root.kind === 'shared') ?? null;
+  }
+
+  /** The user's own folder, or null. */
+  get ownRoot(): IRoot | null {
+    return this._status?.roots.find(root => root.kind === 'private') ?? null;
+  }
+
   /** Whether somebody looks at the panel; without, only events lead to requests. */
   watched = false;
 

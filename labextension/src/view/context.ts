@@ -7,17 +7,23 @@ import type { ISignal } from '@lumino/signaling';
 import * as React from 'react';
 import type { Actions } from '../actions';
 import type { IEntry } from '../api';
+import type { Changes } from '../changes';
 import type { BrowserModel } from '../model/browser';
+import type { JobList } from '../model/jobs';
 import type { Notice } from '../model/notice';
 import type { StatusModel } from '../model/status';
 import type { TransferQueue } from '../model/transfers';
+import type { Uploads } from '../uploads';
 
 export interface IPanelContext {
   browser: BrowserModel;
   status: StatusModel;
   transfers: TransferQueue;
+  jobs: JobList;
   notice: Notice;
   actions: Actions;
+  changes: Changes;
+  uploads: Uploads;
   trans: TranslationBundle;
   /** The icon JupyterLab has for a file of this kind. */
   iconOf: (entry: IEntry) => LabIcon;

@@ -9,6 +9,9 @@ import {
   fileUploadIcon
 } from '@jupyterlab/ui-components';
 import * as React from 'react';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Conflict, IJob } from '../api';
+import { isOver, takenNames } from '../model/jobs';
 import type { Answer, Transfer } from '../model/transfers';
 import { parentOf } from '../model/paths';
 import { usePanel, useSignal } from './context';
@@ -26,40 +29,72 @@ function rank(item: Transfer): number {
   return at === -1 ? (item.state === 'waiting' ? ORDER.length : 99) : at;
 }
 
+interface ISummary {
+  title: string;
+  /** Bytes (or objects) done and in all, while something runs. */
+  progress: { value: number; max: number } | null;
+}
+
+/** One line for everything. */
+function useSummary(): ISummary {
+  const { transfers, jobs, trans } = usePanel();
+  const uploads = transfers.open;
+  const asking = uploads.filter(item => item.state === 'asking').length;
+  const failed =
+    uploads.filter(item => item.state === 'failed').length +
+    jobs.items.filter(job => job.state === 'failed').length;
+  const running = jobs.items.filter(job => !isOver(job));
+  if (asking > 0) {
+    return {
+      title: trans.__('An upload needs your answer'),
+      progress: null
+    };
+  }
+  if (transfers.busy) {
+    const max = uploads.reduce((sum, item) => sum + item.size, 0);
+    const value = uploads.reduce((sum, item) => sum + item.sent, 0);
+    const percent = max === 0 ? 0 : Math.floor((100 * value) / max);
+    const title =
+      uploads.length === 1
+        ? trans.__('Uploading 1 file, %1 %%', percent)
+        : trans.__('Uploading %1 files, %2 %%', uploads.length, percent);
+    return { title, progress: { value, max } };
+  }
+  if (running.length > 0) {
+    const title =
+      running.length === 1
+        ? running[0]!.title
+        : trans.__('%1 changes are being made', running.length);
+    return { title, progress: null };
+  }
+  if (failed > 0) {
+    const title =
+      failed === 1 ? trans.__('1 failed') : trans.__('%1 failed', failed);
+    return { title, progress: null };
+  }
+  if (uploads.length > 0) {
+    const title =
+      uploads.length === 1
+        ? trans.__('1 upload is not finished')
+        : trans.__('%1 uploads are not finished', uploads.length);
+    return { title, progress: null };
+  }
+  return { title: trans.__('All done'), progress: null };
+}
+
 export function Drawer(): JSX.Element | null {
-  const { transfers, trans } = usePanel();
+  const { transfers, jobs, trans } = usePanel();
   useSignal(transfers.changed);
+  useSignal(jobs.changed);
   const [open, setOpen] = React.useState(true);
+  const { title, progress } = useSummary();
   const { items } = transfers;
-  if (items.length === 0) {
+  if (items.length === 0 && jobs.items.length === 0) {
     return null;
   }
-  const going = transfers.open;
-  const total = going.reduce((sum, item) => sum + item.size, 0);
-  const sent = going.reduce((sum, item) => sum + item.sent, 0);
-  const asking = going.filter(item => item.state === 'asking').length;
-  const failed = going.filter(item => item.state === 'failed').length;
-  let title = trans.__('Uploads finished');
-  if (asking > 0) {
-    title = trans.__('An upload needs your answer');
-  } else if (transfers.busy) {
-    const percent = total === 0 ? 0 : Math.floor((100 * sent) / total);
-    title =
-      going.length === 1
-        ? trans.__('Uploading 1 file, %1 %', percent)
-        : trans.__('Uploading %1 files, %2 %', going.length, percent);
-  } else if (failed > 0) {
-    title =
-      failed === 1
-        ? trans.__('1 upload failed')
-        : trans.__('%1 uploads failed', failed);
-  } else if (going.length > 0) {
-    title =
-      going.length === 1
-        ? trans.__('1 upload is not finished')
-        : trans.__('%1 uploads are not finished', going.length);
-  }
+  const asking = items.filter(item => item.state === 'asking').length;
   const listed = [...items].sort((a, b) => rank(a) - rank(b)).slice(0, SHOWN);
+  const finished = items.some(item => item.finished) || jobs.items.some(isOver);
   return (
     <section className="jp-Wherobots-drawer" aria-label={trans.__('Transfers')}>
       <header>
@@ -74,18 +109,24 @@ export function Drawer(): JSX.Element | null {
           ) : (
             <caretUpIcon.react tag="span" />
           )}
-          <span>{title}</span>
+          <span className="jp-Wherobots-drawerText">{title}</span>
         </button>
         <IconButton
           icon={clearIcon}
           label={trans.__('Remove finished transfers')}
-          disabled={!items.some(item => item.finished)}
-          onClick={() => transfers.clear()}
+          disabled={!finished}
+          onClick={() => {
+            transfers.clear();
+            void jobs.clear();
+          }}
         />
       </header>
-      {transfers.busy && <Bar value={sent} max={total} />}
+      {progress && <Bar {...progress} />}
       {open && (
         <ul>
+          {jobs.items.map(job => (
+            <Job key={job.id} job={job} />
+          ))}
           {listed.map(item => (
             <Item
               key={item.id}
@@ -104,6 +145,84 @@ export function Drawer(): JSX.Element | null {
   );
 }
 
+function Job(props: { job: IJob }): JSX.Element {
+  const { jobs, trans } = usePanel();
+  const { job } = props;
+  const over = isOver(job);
+  const request = jobs.requestOf(job);
+  const taken = request && over ? takenNames(job, request).size : 0;
+  const answer = (label: string, conflict: Conflict): JSX.Element => (
+    <button
+      type="button"
+      className="jp-Wherobots-action"
+      onClick={() => void jobs.retry(job, conflict)}
+    >
+      {label}
+    </button>
+  );
+  return (
+    <li className={`jp-Wherobots-transfer jp-mod-${job.state}`}>
+      <div className="jp-Wherobots-transferLine">
+        <span className="jp-Wherobots-transferName" title={job.title}>
+          {job.title}
+        </span>
+        <IconButton
+          icon={closeIcon}
+          label={
+            over
+              ? trans.__('Remove “%1” from the list', job.title)
+              : trans.__('Cancel “%1”', job.title)
+          }
+          title={over ? trans.__('Remove') : trans.__('Cancel')}
+          onClick={() => void jobs.cancel(job)}
+        />
+      </div>
+      {!over && <Bar value={job.objects} max={job.totalObjects ?? 0} />}
+      <p className="jp-Wherobots-facts">{factsOf(job, trans)}</p>
+      {job.errors.slice(0, 5).map(error => (
+        <p
+          key={`${error.path ?? ''} ${error.message}`}
+          className="jp-Wherobots-facts jp-mod-error"
+          role="alert"
+        >
+          {`${error.message} ${error.hint}`.trim()}
+        </p>
+      ))}
+      {taken > 0 && (
+        <div
+          className="jp-Wherobots-question"
+          role="group"
+          aria-label={trans.__('What to do with names that are taken')}
+        >
+          {answer(trans.__('Replace'), 'replace')}
+          {answer(trans.__('Keep both'), 'keep-both')}
+        </div>
+      )}
+    </li>
+  );
+}
+
+function factsOf(job: IJob, trans: TranslationBundle): string {
+  const done = job.objects.toLocaleString('en');
+  const all = job.totalObjects?.toLocaleString('en');
+  const size = formatBytes(job.bytes);
+  const skipped = job.skipped > 0 ? trans.__(', %1 skipped', job.skipped) : '';
+  switch (job.state) {
+    case 'waiting':
+      return trans.__('Waiting');
+    case 'running':
+      return all === undefined
+        ? trans.__('Counting… %1 so far', done)
+        : trans.__('%1 of %2', done, all);
+    case 'done':
+      return trans.__('Done: %1, %2%3', done, size, skipped);
+    case 'cancelled':
+      return trans.__('Cancelled after %1; what was done stays done.', done);
+    case 'failed':
+      return trans.__('%1 done, %2 not%3', done, job.errorCount, skipped);
+  }
+}
+
 function Bar(props: { value: number; max: number }): JSX.Element {
   return (
     <progress
@@ -116,7 +235,7 @@ function Bar(props: { value: number; max: number }): JSX.Element {
 }
 
 function Item(props: { item: Transfer; several: boolean }): JSX.Element {
-  const { transfers, actions, browser, trans } = usePanel();
+  const { transfers, uploads, browser, trans } = usePanel();
   const { item } = props;
   const { state } = item;
   const resumable = state === 'paused' || state === 'failed';
@@ -155,7 +274,7 @@ function Item(props: { item: Transfer; several: boolean }): JSX.Element {
           <IconButton
             icon={fileUploadIcon}
             label={trans.__('Choose %1 again to go on', item.name)}
-            onClick={() => actions.chooseAgain(item)}
+            onClick={() => uploads.chooseAgain(item)}
           />
         )}
         {!item.finished && (

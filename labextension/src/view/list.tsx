@@ -117,7 +117,7 @@ export function List(): JSX.Element {
   const onDoubleClick = (event: React.MouseEvent): void => {
     const entry = entryAt(event);
     if (entry && !onButton(event)) {
-      actions.open(entry);
+      void actions.open(entry);
     }
   };
   // Before JupyterLab builds its menu: the menu is about what is under the pointer.
@@ -186,7 +186,7 @@ export function List(): JSX.Element {
     } else if (event.key === 'Enter' && plain) {
       const entry = rows[active];
       if (entry) {
-        actions.open(entry);
+        void actions.open(entry);
       }
     } else if (event.key === 'Escape' && plain) {
       selection.clear();
@@ -231,6 +231,16 @@ export function List(): JSX.Element {
       onDoubleClick={onDoubleClick}
       onContextMenu={onContextMenu}
       onKeyDown={onKeyDown}
+      onPaste={event => {
+        const { files } = event.clipboardData;
+        if (files.length > 0) {
+          void panel.uploads.addDropped(event.clipboardData);
+        } else if (
+          event.clipboardData.getData('text/plain') === panel.changes.held?.text
+        ) {
+          void panel.changes.paste();
+        }
+      }}
       onFocus={event => {
         if (event.target === event.currentTarget && active === -1 && rows[0]) {
           selection.focus(keyOf(rows[0]));

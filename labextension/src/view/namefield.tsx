@@ -7,7 +7,7 @@ import { problemOfName } from '../model/paths';
 import { usePanel } from './context';
 
 export function NameField(): JSX.Element {
-  const { browser, actions, trans } = usePanel();
+  const { browser, changes, trans } = usePanel();
   const naming = browser.naming!;
   const [name, setName] = React.useState(naming.name);
   const field = React.useRef<HTMLInputElement>(null);
@@ -42,7 +42,7 @@ export function NameField(): JSX.Element {
     browser.endNaming();
     grid?.focus();
     if (take && problem === null && name !== naming.name) {
-      void actions.finishNaming(naming, name);
+      void changes.finishNaming(naming, name);
     }
   };
   return (

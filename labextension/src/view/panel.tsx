@@ -17,7 +17,7 @@ import { Toolbar } from './toolbar';
 export const PANEL_ID = 'jupyter-wherobots-panel';
 
 function Filter(): JSX.Element | null {
-  const { browser, actions, trans } = usePanel();
+  const { browser, trans } = usePanel();
   useSignal(browser.changed);
   if (!browser.filtering) {
     return null;
@@ -36,7 +36,8 @@ function Filter(): JSX.Element | null {
           if (event.key === 'Escape') {
             browser.openFilter(false);
           } else if (event.key === 'ArrowDown' || event.key === 'Enter') {
-            actions.focusList();
+            const panel = event.currentTarget.closest('.jp-Wherobots');
+            panel?.querySelector<HTMLElement>('[role="grid"]')?.focus();
           }
         }}
       />
@@ -96,15 +97,15 @@ function Body(): JSX.Element {
 
 /** The browser's own file dialog, opened by the upload button. */
 function FileInput(): JSX.Element {
-  const { actions } = usePanel();
+  const { uploads } = usePanel();
   return (
     <input
-      ref={element => actions.setFileInput(element)}
+      ref={element => uploads.setInput(element)}
       type="file"
       multiple
       hidden
       onChange={event => {
-        void actions.upload(Array.from(event.target.files ?? []));
+        void uploads.addFiles(event.target.files ?? []);
         event.target.value = '';
       }}
     />
@@ -175,16 +176,24 @@ export class StoragePanel extends ReactWidget {
     this.grid?.focus();
   }
 
+  private _met = false;
+
   /** Ask for nothing unless somebody can see it. */
   private readonly _look = (): void => {
     const visible = this.isVisible && !document.hidden;
-    const { browser, status } = this.context;
+    const { browser, status, uploads, jobs } = this.context;
     status.watched = visible;
     if (visible && !browser.visible) {
       if (status.status === null) {
         void status.refresh();
       } else {
         status.catchUp();
+      }
+      if (!this._met) {
+        this._met = true;
+        // What an earlier page, or another one, has begun.
+        void uploads.recall();
+        void jobs.look().catch(reason => console.warn('No jobs', reason));
       }
     }
     browser.visible = visible;

@@ -42,13 +42,11 @@ export function IconButton(props: IButtonProps): JSX.Element {
 }
 
 export function Toolbar(): JSX.Element {
-  const { browser, status, actions, trans } = usePanel();
+  const { browser, status, actions, uploads, trans } = usePanel();
   useSignal(browser.changed);
   useSignal(status.changed);
   const why = actions.whyNotWritable();
-  const roots = status.status?.roots ?? [];
-  const own = roots.find(root => root.kind === 'private');
-  const shared = roots.find(root => root.kind === 'shared');
+  const { ownRoot: own, sharedRoot: shared } = status;
   return (
     <div
       className="jp-Wherobots-toolbar"
@@ -60,7 +58,7 @@ export function Toolbar(): JSX.Element {
         label={trans.__('Upload')}
         title={why ?? trans.__('Upload files to this folder')}
         disabled={why !== null}
-        onClick={() => actions.chooseFiles()}
+        onClick={() => uploads.chooseFiles()}
       />
       <IconButton
         icon={newFolderIcon}

@@ -1,0 +1,123 @@
+/**
+ * The questions that are asked before something happens, in words that are true.
+ */
+import { Dialog, showDialog, showErrorMessage } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { ReactWidget } from '@jupyterlab/ui-components';
+import * as React from 'react';
+import type { IEntry, IMeasure } from './api';
+import { asApiError } from './api';
+import { formatBytes } from './view/format';
+
+/** Say in a dialog what failed, where, and what to do next. */
+export async function showFailure(
+  title: string,
+  reason: unknown,
+  path: string | null
+): Promise<void> {
+  const error = asApiError(reason, path);
+  await showErrorMessage(title, [error.message, error.hint].join(' ').trim());
+}
+
+/** A question whose harmless answer is the default. */
+export async function ask(
+  title: string,
+  body: string,
+  yes: string
+): Promise<boolean> {
+  const { button } = await showDialog({
+    title,
+    body,
+    buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: yes })],
+    defaultButton: 0
+  });
+  return button.accept;
+}
+
+/** How much something is: "1,204 files, 5.3 GB". */
+export function amount(measure: IMeasure, trans: TranslationBundle): string {
+  const more = measure.complete ? '' : '+';
+  const count = `${measure.objects.toLocaleString('en')}${more}`;
+  const size = `${formatBytes(measure.bytes)}${more}`;
+  return measure.objects === 1
+    ? trans.__('1 file, %1', size)
+    : trans.__('%1 files, %2', count, size);
+}
+
+interface IDeleteProps {
+  entries: readonly IEntry[];
+  warning: string | null;
+  measured: Promise<IMeasure>;
+  trans: TranslationBundle;
+}
+
+function DeleteBody(props: IDeleteProps): JSX.Element {
+  const { entries, warning, measured, trans } = props;
+  const [size, setSize] = React.useState<string | null>(null);
+  React.useEffect(() => {
+    let gone = false;
+    measured.then(
+      measure => gone || setSize(amount(measure, trans)),
+      reason => gone || setSize(asApiError(reason, null).message)
+    );
+    return () => {
+      gone = true;
+    };
+  }, [measured, trans]);
+  return (
+    <div className="jp-Wherobots-dialog">
+      <ul>
+        {entries.slice(0, 10).map(entry => (
+          <li key={entry.path}>{entry.path}</li>
+        ))}
+        {entries.length > 10 && (
+          <li>{trans.__('and %1 more', entries.length - 10)}</li>
+        )}
+      </ul>
+      <p aria-live="polite">{size ?? trans.__('Counting…')}</p>
+      <p>{trans.__('They are deleted for good: there is no trash.')}</p>
+      {warning && <p>{warning}</p>}
+    </div>
+  );
+}
+
+/** Ask before deleting: what, how much, and that it is for good. */
+export async function askDelete(props: IDeleteProps): Promise<boolean> {
+  const { entries, trans } = props;
+  const { button } = await showDialog({
+    title:
+      entries.length === 1
+        ? trans.__('Delete “%1”?', entries[0]!.name)
+        : trans.__('Delete %1 items?', entries.length),
+    body: ReactWidget.create(<DeleteBody {...props} />),
+    buttons: [
+      Dialog.cancelButton(),
+      Dialog.warnButton({ label: trans.__('Delete for good') })
+    ],
+    defaultButton: 0
+  });
+  return button.accept;
+}
+
+/** What to do with a file that JupyterLab does not open. */
+export async function askInstead(
+  entry: IEntry,
+  why: string,
+  trans: TranslationBundle
+): Promise<'download' | 'code' | null> {
+  const code = trans.__('Copy as code');
+  const download = trans.__('Download');
+  const { button } = await showDialog({
+    title: trans.__('“%1” is not opened here', entry.name),
+    body: why,
+    buttons: [
+      Dialog.cancelButton(),
+      Dialog.okButton({ label: code }),
+      Dialog.okButton({ label: download })
+    ]
+  });
+  if (!button.accept) {
+    return null;
+  }
+  return button.label === code ? 'code' : 'download';
+}

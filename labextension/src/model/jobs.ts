@@ -1,0 +1,161 @@
+/**
+ * Changes that the server does in the background: copies, moves, renames, deletes. They go on when the page is closed, and
+ * every tab of the browser shows all of them.
+ */
+import { Poll } from '@lumino/polling';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+import type { Conflict, IItem, IJob, JobRequest } from '../api';
+import { nameOf } from './paths';
+
+/** The calls of the API needed here. */
+export interface IJobSource {
+  jobs(): Promise<{ jobs: IJob[] }>;
+  createJob(request: JobRequest): Promise<IJob>;
+  cancelJob(id: string): Promise<IJob>;
+}
+
+const INTERVAL_MS = 500;
+
+export function isOver(job: IJob): boolean {
+  return job.state !== 'waiting' && job.state !== 'running';
+}
+
+export class JobList {
+  constructor(
+    private readonly source: IJobSource,
+    private readonly hidden: () => boolean = () => document.hidden
+  ) {
+    this._poll = new Poll({
+      name: 'jupyter-wherobots:jobs',
+      factory: () => this.look(),
+      frequency: { interval: INTERVAL_MS, backoff: true, max: 30_000 },
+      standby: () => this.hidden() || !this.busy
+    });
+  }
+
+  /** Emitted when a job moved, began or ended. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Emitted once for each job that this page saw end. */
+  get ended(): ISignal<this, IJob> {
+    return this._ended;
+  }
+
+  /** Newest first. */
+  get items(): readonly IJob[] {
+    return this._items;
+  }
+
+  get busy(): boolean {
+    return this._items.some(job => !isOver(job));
+  }
+
+  /** What was asked for, if it was asked for from this page. */
+  requestOf(job: IJob): JobRequest | null {
+    return this._requests.get(job.id) ?? null;
+  }
+
+  /** Begin a change. Rejects with what the server refuses at once. */
+  async start(request: JobRequest): Promise<IJob> {
+    const job = await this.source.createJob(request);
+    this._requests.set(job.id, request);
+    this._take([job, ...this._items.filter(each => each.id !== job.id)]);
+    return job;
+  }
+
+  /** Begin a change and wait for its end. */
+  async run(request: JobRequest): Promise<IJob> {
+    const { id } = await this.start(request);
+    for (;;) {
+      const job = this._items.find(each => each.id === id);
+      if (job && isOver(job)) {
+        return job;
+      }
+      await new Promise<void>(resolve => {
+        const slot = (): void => {
+          this._changed.disconnect(slot);
+          resolve();
+        };
+        this._changed.connect(slot);
+      });
+    }
+  }
+
+  /** Do what failed again, with another rule for names that are taken. */
+  async retry(job: IJob, conflict: Conflict): Promise<void> {
+    const request = this.requestOf(job);
+    if (request === null || request.kind === 'delete') {
+      return;
+    }
+    const names = takenNames(job, request);
+    const items = (request.items as IItem[]).filter(
+      item => request.kind === 'rename' || names.has(nameOf(item.path))
+    );
+    await this.start({ ...request, items, conflict });
+    await this.cancel(job);
+  }
+
+  /** Stop a running job, or take a finished one off the list. */
+  async cancel(job: IJob): Promise<void> {
+    const now = await this.source.cancelJob(job.id);
+    const rest = this._items.filter(each => each.id !== job.id);
+    this._take(isOver(job) ? rest : [now, ...rest]);
+  }
+
+  /** Take the finished ones off the list. */
+  async clear(): Promise<void> {
+    await Promise.all(
+      this._items.filter(isOver).map(job => this.source.cancelJob(job.id))
+    );
+    this._take(this._items.filter(job => !isOver(job)));
+  }
+
+  /** Ask how far they are. */
+  async look(): Promise<void> {
+    this._take((await this.source.jobs()).jobs);
+  }
+
+  dispose(): void {
+    this._poll.dispose();
+    Signal.clearData(this);
+  }
+
+  private _take(jobs: readonly IJob[]): void {
+    const before = new Map(this._items.map(job => [job.id, job]));
+    this._items = jobs;
+    for (const job of jobs) {
+      const old = before.get(job.id);
+      // One that was over when this page first heard of it is no news, unless this page began it.
+      const begun = old ? !isOver(old) : this._requests.has(job.id);
+      if (isOver(job) && begun) {
+        this._ended.emit(job);
+      }
+    }
+    this._changed.emit();
+  }
+
+  private _items: readonly IJob[] = [];
+  private readonly _requests = new Map<string, JobRequest>();
+  private readonly _poll: Poll;
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _ended = new Signal<this, IJob>(this);
+}
+
+/** The names of the request's items that failed because they are taken at the destination. */
+export function takenNames(job: IJob, request: JobRequest): Set<string> {
+  const names = new Set<string>();
+  const destination = 'destination' in request ? request.destination : '';
+  const prefix =
+    destination === '' || destination.endsWith('/')
+      ? destination
+      : `${destination}/`;
+  for (const error of job.errors) {
+    if (error.code === 'AlreadyExists' && error.path?.startsWith(prefix)) {
+      names.add(error.path.slice(prefix.length).split('/')[0]!);
+    }
+  }
+  return names;
+}

@@ -1,0 +1,212 @@
+/**
+ * Files that come from this computer: chosen, dropped or pasted.
+ */
+import { showErrorMessage } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { StorageApi } from './api';
+import { asApiError } from './api';
+import { ask, showFailure } from './dialogs';
+import type { BrowserModel } from './model/browser';
+import type { StatusModel } from './model/status';
+import type { Transfer, TransferQueue } from './model/transfers';
+
+/** A file, and where it goes below the folder: a name, or a path with slashes. */
+export interface IIncoming {
+  file: File;
+  name: string;
+}
+
+export interface IUploadsOptions {
+  api: StorageApi;
+  browser: BrowserModel;
+  status: StatusModel;
+  transfers: TransferQueue;
+  trans: TranslationBundle;
+  whyNotWritable: () => string | null;
+}
+
+export class Uploads {
+  constructor(private readonly options: IUploadsOptions) {
+    options.transfers.arrived.connect((_, entry) => {
+      options.browser.appeared(entry);
+    });
+  }
+
+  /** The input behind the upload button. */
+  setInput(element: HTMLInputElement | null): void {
+    this._input = element;
+  }
+
+  chooseFiles(): void {
+    this._input?.click();
+  }
+
+  /** Ask for a folder of this computer, and upload it with everything below it. */
+  chooseFolder(): void {
+    const input = document.createElement('input');
+    input.type = 'file';
+    input.webkitdirectory = true;
+    input.onchange = () => {
+      const files = Array.from(input.files ?? []);
+      void this.add(
+        files.map(file => ({
+          file,
+          name: file.webkitRelativePath || file.name
+        }))
+      );
+    };
+    input.click();
+  }
+
+  /** Upload files into the folder shown. */
+  async addFiles(files: Iterable<File>): Promise<void> {
+    await this.add(Array.from(files, file => ({ file, name: file.name })));
+  }
+
+  /** Upload what was dropped: files, and folders with all that is in them. */
+  async addDropped(data: DataTransfer): Promise<void> {
+    // Read at once: the list is empty as soon as the event is over.
+    const entries = Array.from(data.items, item =>
+      item.kind === 'file' ? item.webkitGetAsEntry() : null
+    ).filter(entry => entry !== null);
+    const files = Array.from(data.files);
+    const folder = this.options.browser.path;
+    if (entries.length === 0) {
+      await this.addFiles(files);
+      return;
+    }
+    const { trans } = this.options;
+    try {
+      const found: IIncoming[] = [];
+      const empty: string[] = [];
+      for (const entry of entries) {
+        await collect(entry, '', found, empty);
+      }
+      await this.add(found, folder, empty);
+    } catch (reason) {
+      const title = trans.__('What was dropped could not be read');
+      await showFailure(title, reason, folder);
+    }
+  }
+
+  /** Upload into a folder; `empty` are folders in which there is nothing. */
+  async add(
+    incoming: readonly IIncoming[],
+    folder = this.options.browser.path,
+    empty: readonly string[] = []
+  ): Promise<void> {
+    const { api, browser, transfers, trans } = this.options;
+    if (incoming.length === 0 && empty.length === 0) {
+      return;
+    }
+    const why = folder === browser.path ? this.options.whyNotWritable() : null;
+    if (why !== null) {
+      await showErrorMessage(trans.__('Nothing was uploaded'), why);
+      return;
+    }
+    const confirm = await this._confirmed(folder);
+    if (confirm === null) {
+      return;
+    }
+    for (const { file, name } of incoming) {
+      transfers.add(file, folder + name, confirm);
+    }
+    for (const name of empty) {
+      try {
+        browser.appeared(await api.createFolder(`${folder}${name}/`, confirm));
+      } catch (reason) {
+        if (asApiError(reason, null).code !== 'AlreadyExists') {
+          const title = trans.__('A folder was not created');
+          await showFailure(title, reason, folder + name);
+        }
+      }
+    }
+  }
+
+  /** Ask for the file of an interrupted upload, and go on with it. */
+  chooseAgain(item: Transfer): void {
+    const input = document.createElement('input');
+    input.type = 'file';
+    input.onchange = () => {
+      const file = input.files?.[0];
+      if (file) {
+        void this._continue(item, file);
+      }
+    };
+    input.click();
+  }
+
+  /** Show what an earlier page left unfinished. */
+  async recall(): Promise<void> {
+    try {
+      const { uploads } = await this.options.api.uploads();
+      this.options.transfers.recall(uploads);
+    } catch (reason) {
+      // Not what anybody asked for; the panel itself says if the storage cannot be reached.
+      console.warn('Unfinished uploads are not known', reason);
+    }
+  }
+
+  private async _continue(item: Transfer, file: File): Promise<void> {
+    const { transfers, trans } = this.options;
+    if (!transfers.matches(item, file)) {
+      await showErrorMessage(
+        trans.__('This is not the same file'),
+        trans.__(
+          'The upload was begun with another version of “%1” (name, size or date differ). Cancel it and upload the file anew.',
+          item.name
+        )
+      );
+      return;
+    }
+    transfers.add(file, item.path);
+  }
+
+  /** True: asked and meant; false: nobody had to be asked; null: not meant. */
+  private async _confirmed(folder: string): Promise<boolean | null> {
+    const { status, trans } = this.options;
+    const question = status.rootOf(folder)?.confirmation;
+    if (!question) {
+      return false;
+    }
+    const title = trans.__('Upload into %1?', folder);
+    return (await ask(title, question, trans.__('Upload'))) ? true : null;
+  }
+
+  private _input: HTMLInputElement | null = null;
+}
+
+/** Everything in a dropped folder, by names relative to what was dropped. */
+async function collect(
+  entry: FileSystemEntry,
+  prefix: string,
+  found: IIncoming[],
+  empty: string[]
+): Promise<void> {
+  const name = prefix + entry.name;
+  if (entry.isFile) {
+    const file = await new Promise<File>((resolve, reject) =>
+      (entry as FileSystemFileEntry).file(resolve, reject)
+    );
+    found.push({ file, name });
+    return;
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  let any = false;
+  for (;;) {
+    // Gives a hundred at a time, and an empty list at the end.
+    const batch = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject)
+    );
+    if (batch.length === 0) {
+      break;
+    }
+    any = true;
+    for (const each of batch) {
+      await collect(each, `${name}/`, found, empty);
+    }
+  }
+  if (!any) {
+    empty.push(name);
+  }
+}
