@@ -296,6 +296,8 @@ _BY_CODE: dict[str, type[WherobotsError]] = {
 # Answers that have a status and no code: those to HEAD, and those of what stands between us and S3.
 CODE_OF_STATUS = {
     301: "PermanentRedirect",
+    302: "PermanentRedirect",
+    307: "PermanentRedirect",
     401: "Unauthorized",
     403: "Forbidden",
     408: "RequestTimeout",

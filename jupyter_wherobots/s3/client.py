@@ -122,6 +122,7 @@ class S3:
                         self.timeouts, attempts=self.attempts, max_connections=self.max_connections
                     )
                 client.meta.events.register("before-call.s3", _add_headers)
+                client.meta.events.register("before-call.s3.HeadBucket", _stay)
                 self._client = client
             return self._client
 
@@ -207,9 +208,8 @@ def _failures() -> tuple[type[BaseException], ...]:
     from botocore.parsers import ResponseParserError
     from obstore.exceptions import BaseError
 
-    # Besides their own, obstore raises FileNotFoundError for what is missing and NotImplementedError, and
-    # botocore raises OSError for files it cannot read and RecursionError for an endpoint that redirects
-    # everything (its region redirector asks itself).
+    # Besides their own, obstore raises FileNotFoundError for what is missing and NotImplementedError,
+    # and botocore raises OSError for files that it cannot read.
     return (
         BotoCoreError,
         ClientError,
@@ -217,7 +217,6 @@ def _failures() -> tuple[type[BaseException], ...]:
         BaseError,
         OSError,
         NotImplementedError,
-        RecursionError,
     )
 
 
@@ -236,3 +235,9 @@ def extra_headers(headers: Mapping[str, str]) -> Iterator[None]:
 
 def _add_headers(params: Any, **_: Any) -> None:
     params["headers"].update(getattr(_extra, "headers", {}))
+
+
+def _stay(context: Any, **_: Any) -> None:
+    # botocore answers a redirect by a HeadBucket that finds the region; were that redirected too (by an
+    # endpoint that redirects everything) it would do so until Python's stack ends.
+    context.get("s3_redirect", {})["redirected"] = True

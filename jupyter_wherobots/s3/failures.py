@@ -41,7 +41,6 @@ _CODE_OF_NAME = {
     "ParamValidationError": "BadParameter",
     "ResponseParserError": "NotS3",
     "GenericError": "NotS3",
-    "RecursionError": "PermanentRedirect",
     "FileNotFoundError": "BadConfiguration",
     "OSError": "BadConfiguration",
 }
@@ -59,12 +58,16 @@ _CREDENTIAL_OPERATIONS = frozenset(
 
 @dataclass(frozen=True)
 class _Answer:
-    """What an HTTP answer says about a failure. ``code`` is empty where it does not say."""
+    """What an HTTP answer says about a failure.
+
+    ``code`` is empty where it does not say; ``may_be_bare``: S3 itself may have left it out. It does so for HEAD, and its
+    XML cannot be read where it repeats a key with characters that XML has not.
+    """
 
     code: str
     status: int
     message: str
-    is_head: bool
+    may_be_bare: bool
 
 
 # obstore has the answer only as text. In its "Debug source" every name and body is escaped into one
@@ -93,7 +96,7 @@ def s3_code(exc: BaseException) -> str:
     if answer is not None:
         if answer.code:
             return answer.code
-        if answer.status == 404 and answer.is_head:
+        if answer.status == 404 and answer.may_be_bare:
             return "NotFound"
         return CODE_OF_STATUS.get(answer.status, f"HTTP{answer.status}")
     for words, code in _OBSTORE_WORDS.items():
@@ -118,10 +121,10 @@ def _answer(exc: BaseException) -> _Answer | None:
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode") or (
             int(code) if code.isdigit() else 0
         )
-        is_head = str(getattr(exc, "operation_name", "")).startswith("Head")
-        return _Answer(
-            "" if code.isdigit() else code, status, str(error.get("Message", "")), is_head
+        bare = str(getattr(exc, "operation_name", "")).startswith("Head") or bool(
+            response.get("ResponseMetadata", {}).get("RequestId")
         )
+        return _Answer("" if code.isdigit() else code, status, str(error.get("Message", "")), bare)
     text = str(exc)
     if found := _OBSTORE_ANSWER.search(text):
         body = found.group(2) or ""

@@ -269,7 +269,12 @@ def _open_odd(
     if found := re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.get("ContentRange", "")):
         span, size = (int(found[1]), int(found[2]) + 1), int(found[3])
     stream = answer["Body"]
-    return _head_of_answer(answer, size), span, stream.iter_chunks(chunk), stream.close
+    try:
+        head = _head_of_answer(answer, size)
+    except StorageFailed:
+        stream.close()
+        raise
+    return head, span, stream.iter_chunks(chunk), stream.close
 
 
 def _counted(
