@@ -81,12 +81,16 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         self.log.info("Managed storage is %s", layout.uri("/"))
 
         from .s3.client import S3
-        from .storage import Storage
+        from .storage import Options, Storage
 
         services.s3 = S3(configuration.place.bucket)
         resolver = LayoutResolver(configuration.place, configuration.layout, services.s3)
         services.storage = Storage(
-            services.s3, resolver, home=configuration.home, state=configuration.state
+            services.s3,
+            resolver,
+            home=configuration.home,
+            state=configuration.state,
+            options=Options(upload_age=configuration.upload_age),
         )
         services.storage.start()
         self._begin_home(services, persistence, layout)

@@ -32,11 +32,21 @@ ENVIRONMENT = {
     "sync_interval": "WHEROBOTS_SYNC_INTERVAL",
     "stop_timeout": "WHEROBOTS_STOP_TIMEOUT",
     "restore_block": "WHEROBOTS_RESTORE_BLOCK",
+    "upload_age": "WHEROBOTS_UPLOAD_AGE",
 }
 """Trait -> environment variable that gives its default. An empty variable counts as unset."""
 
 LAYOUTS = ("auto", "current", "2024")
 PERSISTENCE = ("auto", "filesystem", "sync", "off")
+
+_DAY = 86_400.0
+# Trait, the least and the most seconds it may have, and what is taken instead of a wrong one.
+_SECONDS = (
+    ("sync_interval", 1.0, _DAY, 120.0),
+    ("stop_timeout", 0.0, _DAY, 20.0),
+    ("restore_block", 0.0, _DAY, 20.0),
+    ("upload_age", 1.0, 30 * _DAY, 3 * _DAY),
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,7 @@ class Configuration:
     sync_interval: float
     stop_timeout: float
     restore_block: float
+    upload_age: float = 3 * 86_400.0
 
     @property
     def message(self) -> str | None:
@@ -111,6 +122,10 @@ class WherobotsSettings(HasTraits):
         help="Seconds the start of the server may wait for the restore of home; the rest goes on behind. "
         "Environment: WHEROBOTS_RESTORE_BLOCK."
     ).tag(config=True)
+    upload_age = Float(
+        help="Seconds after which an unfinished upload to the storage that nobody continues is aborted. "
+        "Environment: WHEROBOTS_UPLOAD_AGE."
+    ).tag(config=True)
 
     _environment_problems: List[Problem] = List()
 
@@ -160,6 +175,10 @@ class WherobotsSettings(HasTraits):
     def _default_restore_block(self) -> float:
         return self._parsed("restore_block", 20.0, _seconds)
 
+    @default("upload_age")
+    def _default_upload_age(self) -> float:
+        return self._parsed("upload_age", 3 * _DAY, _seconds)
+
     def _parsed(self, trait: str, fallback: T, parse: Callable[[str], T]) -> T:
         text = _environ(trait, "")
         if not text:
@@ -180,13 +199,12 @@ class WherobotsSettings(HasTraits):
         if self.home_persistence not in PERSISTENCE:
             problems.append(_choice("home_persistence", self.home_persistence, PERSISTENCE))
         numbers: dict[str, float] = {}
-        for name, lowest in (("sync_interval", 1.0), ("stop_timeout", 0.0), ("restore_block", 0.0)):
+        for name, lowest, highest, instead in _SECONDS:
             numbers[name] = value = getattr(self, name)
-            if not lowest <= value < 86_400:
-                problems.append(
-                    Problem(name, f"{name} is {value:g}, not between {lowest:g} and 86400 seconds")
-                )
-                numbers[name] = 120.0 if name == "sync_interval" else 20.0
+            if not lowest <= value < highest:
+                message = f"{name} is {value:g}, not between {lowest:g} and {highest:g} seconds"
+                problems.append(Problem(name, message))
+                numbers[name] = instead
         trailing_slash = self.trailing_slash
         # Last: reading the traits above is what finds malformed variables.
         problems.extend(self._environment_problems)

@@ -69,11 +69,11 @@ class WherobotsHandler(APIHandler):
             return operation.body(content)
         return await self.services.run(operation.body, content)
 
-    def reply(self, value: Mapping[str, Any], status: int = 200) -> None:
-        """Answer with JSON."""
+    def reply(self, value: Mapping[str, Any] | bytes, status: int = 200) -> None:
+        """Answer with JSON, written out here or already."""
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(value))
+        self.finish(value if isinstance(value, bytes) else json.dumps(value))
 
     def compute_etag(self) -> None:
         """No ETag for JSON: tornado would hash every answer for a 304 that no client asks for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
@@ -61,6 +61,8 @@ class StreamingHandler(WherobotsHandler):
                 await asyncio.wait({fetch})
             if not fetch.cancelled():
                 fetch.exception()  # it has been told, or nobody is there to hear it
+            if isinstance(pieces, Generator):  # here, and not on the loop when it is collected
+                await self.services.run(pieces.close)
 
 
 def content_disposition(kind: str, name: str) -> str:

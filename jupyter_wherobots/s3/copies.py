@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .client import S3, Stop, check, extra_headers
-from .keys import Condition, condition_params, etag_header, strict_etag
+from .keys import Condition, check_upload_key, condition_params, etag_header, strict_etag
 from .multipart import MAX_PARTS, MIB, Part, aborting, checksums, complete
 
 COPY_PART = 256 * MIB
@@ -56,6 +56,7 @@ def copy_by_parts(
     metadata: Mapping[str, str] | None,
     part_size: int = COPY_PART,
     concurrency: int = 8,
+    on_created: Callable[[str], None] | None = None,
     on_bytes: Callable[[int], None] | None = None,
     stop: Stop | None = None,
 ) -> tuple[str, int]:
@@ -64,6 +65,7 @@ def copy_by_parts(
     What a CopyObject would keep is read from the source and set anew: metadata and content headers (tags are
     not). All parts are of one version: ``source_etag``, or the one that is there now.
     """
+    check_upload_key(key)
     pinned = {"IfMatch": etag_header(s3, source_etag)} if source_etag else {}
     with s3.mapped("copy", source_key):
         source = s3.client.head_object(Bucket=s3.bucket, Key=source_key, **pinned)
@@ -102,6 +104,8 @@ def copy_by_parts(
         for number, start in enumerate(range(0, size, step), 1)
     )
     with aborting(s3, key, upload_id, stop) as crew:
+        if on_created:
+            on_created(upload_id)
         parts = crew.run(jobs, concurrency, on_bytes)
         check(stop)
         return complete(s3, key, upload_id, parts, condition=condition), size

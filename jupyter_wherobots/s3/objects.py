@@ -355,6 +355,7 @@ def copy(
     size: int | None = None,
     limit: int = COPY_LIMIT,
     verify: bool = True,
+    on_created: Callable[[str], None] | None = None,
     on_bytes: Callable[[int], None] | None = None,
     stop: Stop | None = None,
 ) -> str:
@@ -362,9 +363,10 @@ def copy(
 
     ``source_etag``: only that version (without it, the one that is there now). ``condition``: of the
     destination. ``metadata`` replaces the source's; None keeps it. ``size`` saves a look at the source. Above
-    ``limit`` bytes it is copied by parts; ``on_bytes`` is told the bytes that were copied, ``stop`` asked
-    between parts (Cancelled: nothing is left behind). ``verify`` looks at the copy afterwards. Raises
-    NotFound and PreconditionFailed for either end, StorageFailed for a copy of another size than the source.
+    ``limit`` bytes it is copied by parts; ``on_created`` is told the id of that upload, ``on_bytes`` the
+    bytes that were copied, ``stop`` asked between parts (Cancelled: nothing is left behind). ``verify`` looks
+    at the copy afterwards. Raises NotFound and PreconditionFailed for either end, StorageFailed for a copy of
+    another size than the source.
     """
     from .copies import COPY_PART, copy_by_parts, copy_whole
 
@@ -384,6 +386,7 @@ def copy(
             condition=condition,
             metadata=metadata,
             part_size=min(limit, COPY_PART),
+            on_created=on_created,
             on_bytes=on_bytes,
             stop=stop,
         )

@@ -6,6 +6,7 @@ neither the home mirror nor tornado nor Jupyter. `Storage` is the door.
 
 from __future__ import annotations
 
+from .options import Options
 from .storage import Storage
 
-__all__ = ["Storage"]
+__all__ = ["Options", "Storage"]

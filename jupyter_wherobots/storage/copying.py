@@ -33,6 +33,7 @@ from .writing import version
 
 if TYPE_CHECKING:
     from ..s3.client import S3
+    from .uploads import Uploads
 
 T = TypeVar("T")
 
@@ -51,11 +52,15 @@ class _Step:
 
 @dataclass(frozen=True)
 class Copier:
-    """What all copies of one job share. ``limit``: bytes that S3 copies in one request."""
+    """What all copies of one job share.
+
+    ``uploads`` keeps copies by parts in mind for the janitor. ``limit``: bytes that S3 copies in one request.
+    """
 
     s3: S3
     layout: Layout
     executor: Executor
+    uploads: Uploads
     conflict: Conflict = Conflict.FAIL
     confirm: bool = False
     limit: int = COPY_LIMIT
@@ -196,16 +201,18 @@ class Copier:
             if look and version(self.s3, key) is not None:
                 return self._taken(job, path)
         try:
-            copy(
-                self.s3,
-                source.key,
-                key,
-                source_etag=source.etag,
-                condition=condition,
-                size=source.size,
-                limit=self.limit,
-                stop=job.stop,
-            )
+            with self.uploads.remembering(path, key) as created:
+                copy(
+                    self.s3,
+                    source.key,
+                    key,
+                    source_etag=source.etag,
+                    condition=condition,
+                    size=source.size,
+                    limit=self.limit,
+                    on_created=created,
+                    stop=job.stop,
+                )
         except PreconditionFailed:
             # Of which end? Only the destination can have been taken by somebody.
             if condition is not None and version(self.s3, key) is not None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,7 @@ from .writing import version
 
 if TYPE_CHECKING:
     from ..s3.client import S3
+    from .uploads import Uploads
 
 _WINDOW = 8
 _TRIES = 5
@@ -45,14 +45,13 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Exchange:
-    """What all copies of one job share. ``remember`` keeps a multipart upload (path, key, id, bytes) in mind until the
-    function that it gives is called, so that one of a killed server is aborted by the janitor."""
+    """What all copies of one job share. ``uploads`` keeps multipart uploads in mind for the janitor."""
 
     s3: S3
     layout: Layout
     home: Home
     executor: Executor
-    remember: Callable[[str, str, str, int], Callable[[], None]]
+    uploads: Uploads
     conflict: Conflict = Conflict.FAIL
     confirm: bool = False
     _given: set[str] = field(default_factory=set, init=False)
@@ -183,35 +182,23 @@ class Exchange:
                 put(self.s3, key, body, metadata={}, condition=condition, content_type=media)
             job.done(1, len(body))
             return
-        begun: list[tuple[str, Callable[[], None]]] = []
-
-        def created(upload_id: str) -> None:
-            begun.append((upload_id, self.remember(target, key, upload_id, before.st_size)))
-
-        try:
-            with io.FileIO(handle, closefd=False) as stream:
-                multipart.put_file(
-                    self.s3,
-                    key,
-                    stream,
-                    before.st_size,
-                    metadata={},
-                    condition=condition,
-                    content_type=media,
-                    stop=job.stop,
-                    on_bytes=lambda size: job.done(0, size),
-                    on_created=created,
-                    before_complete=unchanged,
-                )
-        except WherobotsError:
-            for upload_id, forget in begun:
-                # It is aborted already; if that failed too, the janitor goes on remembering it.
-                with suppress(WherobotsError):
-                    multipart.abort(self.s3, key, upload_id)
-                    forget()
-            raise
-        for _, forget in begun:
-            forget()
+        with (
+            self.uploads.remembering(target, key) as created,
+            io.FileIO(handle, closefd=False) as stream,
+        ):
+            multipart.put_file(
+                self.s3,
+                key,
+                stream,
+                before.st_size,
+                metadata={},
+                condition=condition,
+                content_type=media,
+                stop=job.stop,
+                on_bytes=lambda size: job.done(0, size),
+                on_created=created,
+                before_complete=unchanged,
+            )
         job.done(1, 0)
 
     # -- storage to home ----------------------------------------------------------------------------

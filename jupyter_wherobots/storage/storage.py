@@ -169,13 +169,12 @@ class Storage:
         return self.jobs.start(self._exchange(conflict, False).plan_to_home(items, destination))
 
     def _copier(self, conflict: Conflict, confirm: bool) -> Copier:
-        return Copier(
-            self.s3, self.layout(), self._executor, conflict, confirm, self.options.copy_limit
-        )
+        layout, limit = self.layout(), self.options.copy_limit
+        return Copier(self.s3, layout, self._executor, self.uploads, conflict, confirm, limit)
 
     def _exchange(self, conflict: Conflict, confirm: bool) -> Exchange:
-        home, remember = Home(self.home), self.uploads.remember
-        return Exchange(self.s3, self.layout(), home, self._executor, remember, conflict, confirm)
+        layout, home = self.layout(), Home(self.home)
+        return Exchange(self.s3, layout, home, self._executor, self.uploads, conflict, confirm)
 
     def close(self) -> None:
         """End what runs in the background."""

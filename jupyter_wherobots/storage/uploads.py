@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -101,33 +102,48 @@ class Uploads:
         self._options = options
         self._running: set[str] = set()
 
-    def remember(self, path: str, key: str, upload_id: str, size: int) -> Callable[[], None]:
-        """Keep in mind an upload that a job of this process began, for the janitor of the next process if this one is killed.
+    @contextmanager
+    def remembering(self, path: str, key: str) -> Iterator[Callable[[str], None]]:
+        """Around a multipart request of a job: gives a function to be told the upload's id.
 
-        The function that is given forgets it.
+        What is begun is kept in mind until the block ends, so that the janitor of the next process aborts it
+        if this one is killed. If the block fails and the upload cannot be aborted, this one's janitor goes on
+        trying.
         """
-        record = Record(
-            id=uuid.uuid4().hex,
-            bucket=self._s3.bucket,
-            key=key,
-            path=path,
-            upload_id=upload_id,
-            size=size,
-            part_size=multipart.PART,
-            conflict=Conflict.FAIL.value,
-            etag=None,
-            label=None,
-            created=time.time(),
-            resumable=False,
-        )
-        self._running.add(record.id)
-        self._records.save(record)
+        begun: list[Record] = []
 
-        def forget() -> None:
-            self._running.discard(record.id)
-            self._records.remove(record.id)
+        def created(upload_id: str) -> None:
+            record = Record(
+                id=uuid.uuid4().hex,
+                bucket=self._s3.bucket,
+                key=key,
+                path=path,
+                upload_id=upload_id,
+                size=0,
+                part_size=multipart.PART,
+                conflict=Conflict.FAIL.value,
+                etag=None,
+                label=None,
+                created=time.time(),
+                resumable=False,
+            )
+            self._running.add(record.id)
+            begun.append(record)
+            self._records.save(record)
 
-        return forget
+        try:
+            yield created
+        except WherobotsError:
+            for record in begun:
+                with suppress(WherobotsError):
+                    multipart.abort(self._s3, key, record.upload_id)
+                    self._records.remove(record.id)
+            raise
+        else:
+            for record in begun:
+                self._records.remove(record.id)
+        finally:
+            self._running.difference_update(record.id for record in begun)
 
     def create(
         self,
@@ -144,7 +160,10 @@ class Uploads:
         check_put(layout, path, confirm)
         hint = "Copy the s3:// path of the folder and use the AWS CLI for files of that size."
         check_size(size, self._options.upload_limit, path, hint)
-        where = target(self._s3, layout, path, conflict, etag=etag, confirm=confirm)
+        given: set[str] = set()
+        if conflict is Conflict.KEEP_BOTH:
+            given = {record.key for record in self._records.all(self._s3.bucket)}
+        where = target(self._s3, layout, path, conflict, etag=etag, confirm=confirm, given=given)
         session = uuid.uuid4().hex
         upload_id = multipart.create(
             self._s3, where.key, metadata={MARK: session}, content_type=content_type(where.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,11 +48,13 @@ def target(
     *,
     etag: str | None = None,
     confirm: bool = False,
+    given: Collection[str] = (),
 ) -> Target:
     """Decide about a file that is to be written, before a byte of it is there.
 
-    ``etag`` names the version that is to be replaced. Raises NotPermitted, ConfirmationRequired, InvalidPath,
-    AlreadyExists, PreconditionFailed, InvalidRequest and every `StorageError`.
+    ``etag`` names the version that is to be replaced; ``given`` are keys that others were given with
+    keep-both. Raises NotPermitted, ConfirmationRequired, InvalidPath, AlreadyExists, PreconditionFailed,
+    InvalidRequest and every `StorageError`.
     """
     key = check_put(layout, path, confirm)
     if etag is not None:
@@ -63,7 +66,7 @@ def target(
     if conflict is Conflict.REPLACE:
         return Target(path, key, conflict, None)
     if conflict is Conflict.KEEP_BOTH:
-        key = free_key(s3, key)
+        key = free_key(s3, key, given)
         free = layout.path(key)
         return Target(free, layout.key(free), conflict, absent())
     if version(s3, key) is not None:

@@ -380,10 +380,18 @@ def test_cancelling_a_large_copy_leaves_no_parts(
     with strict_s3.gate("UploadPartCopy") as gate:
         job = stored.storage.copy(of(OWN + "big"), SHARED)
         gate.wait_for_arrivals()
+        # Were this process killed now, the janitor of the next one would know.
+        remembered = list(tmp_path.parent.glob(f"{tmp_path.name}-state/uploads/*.json"))
+        assert len(remembered) == 1
+        assert stored.storage.uploads.list() == []
+        assert (
+            Stored(strict_s3, tmp_path, options=Options(upload_age=0)).storage.uploads.sweep() == 1
+        )
         stored.storage.jobs.cancel(job.id)
         gate.release()
         ended(job)
     assert job.state is JobState.CANCELLED
+    assert not remembered[0].exists()
     strict_s3.wait_until(lambda: strict_s3.uploads() == [])
     assert strict_s3.object("org" + SHARED + "big") is None
     stored.close()
