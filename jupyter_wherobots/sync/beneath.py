@@ -89,6 +89,15 @@ def lstat(root: int, path: bytes) -> os.stat_result:
         return os.stat(name, dir_fd=found, follow_symlinks=False)
 
 
+def is_missing(root: int, path: bytes) -> bool:
+    """Whether there is certainly nothing at a path; an error is no absence."""
+    try:
+        lstat(root, path)
+    except OSError as error:
+        return is_gone(error)
+    return False
+
+
 def readlink(root: int, path: bytes) -> bytes:
     """What a link says. Raises OSError."""
     parent, _, name = path.rpartition(b"/")

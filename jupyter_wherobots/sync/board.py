@@ -9,7 +9,16 @@ from dataclasses import replace
 from .clock import Clock
 from .ground import Tally
 from .restore import Harvest
-from .status import MAX_NAMED, PassReport, Phase, Progress, RestoreReport, SyncStatus
+from .status import (
+    MAX_NAMED,
+    Conflict,
+    LeaseStatus,
+    PassReport,
+    Phase,
+    Progress,
+    RestoreReport,
+    SyncStatus,
+)
 
 _EVERY = 1.0
 """Seconds between two tellings of mere progress."""
@@ -84,23 +93,41 @@ class Board:
             push=Progress(tally.files, tally.total, tally.uploaded_bytes, 0),
         )
 
-    def passed(self, report: PassReport, phase: Phase, began: float) -> None:
-        """A pass is over. ``began``: the time of day when it was begun."""
+    def passed(
+        self,
+        report: PassReport,
+        phase: Phase,
+        began: float | None,
+        *,
+        lease: LeaseStatus,
+        hints: str,
+        conflicts: tuple[Conflict, ...] | None,
+        judged: bool,
+    ) -> None:
+        """A pass is over.
+
+        ``began``: the time of day when it was begun, None if it did not look at all of home; ``judged``: it judged absences
+        too; ``conflicts``: the list, if it has changed.
+        """
         with self._lock:
             status = self._status
             if not report.not_durable_count and report.error is None:
                 self._dirty_since = None
             elif self._dirty_since is None:
                 self._dirty_since = self._clock.monotonic()
+        saved = report.complete and began is not None
         self.change(
             phase=phase,
-            saved_at=began if report.complete else status.saved_at,
+            saved_at=began if saved else status.saved_at,
             pending_files=report.not_durable_count,
             pending_bytes=sum(each.size for each in report.not_durable),
             pending=report.not_durable,
-            skipped=report.skipped,
-            pending_deletes=report.pending_deletes,
+            skipped=report.skipped if began is not None else status.skipped,
+            conflicts=status.conflicts if conflicts is None else conflicts,
+            pending_deletes=report.pending_deletes if judged else status.pending_deletes,
             notes=report.notes,
             error=report.error,
+            lease=lease,
+            hints=hints,
             push=None,
         )

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from ..errors import Cancelled
 from ..s3.client import Stop
 from .clock import Clock
 
@@ -144,3 +145,36 @@ class Crew(Generic[J, R]):
                 return
             with self._lock:
                 self._results.append(result)
+
+
+class Alone(Generic[R]):
+    """One job in a thread of its own, which can be waited for as long as one likes, more than once."""
+
+    def __init__(self, work: Callable[[], R], name: str) -> None:
+        self._work = work
+        self._done = threading.Event()
+        self._result: list[R] = []
+        self._failure: BaseException | None = None
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._result.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            self._failure = error
+        finally:
+            self._done.set()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is over, and not well."""
+        return self._failure is not None
+
+    def wait(self, halt: Stop, clock: Clock) -> R:
+        """Its result. Raises what it raised, and Cancelled when ``halt`` is set before it is over."""
+        while not clock.wait(self._done, _TICK):
+            if halt.is_set():
+                raise Cancelled("The pass is over.")
+        if self._failure is not None:
+            raise self._failure
+        return self._result[0]

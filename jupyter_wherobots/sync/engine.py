@@ -17,34 +17,32 @@ from pathlib import Path
 
 from ..errors import AccessDenied, StorageFailed, WherobotsError
 from ..layout import INTERNAL
-from ..s3.client import S3
+from ..s3.client import S3, Stop
 from ..s3.probe import Capabilities, probe
+from . import last_stop
+from .arrivals import Arrivals
 from .clock import Deadline, FileClock
-from .crew import Governor
+from .crew import Alone, Governor
 from .failpoints import failpoint
-from .ground import Ground, Memory, Tally
+from .ground import Memory
 from .ignore import Ignore
 from .journal import Journal
+from .lease import Lease
 from .lock import EngineLock
 from .names import Names
 from .options import SyncOptions
-from .patience import Halt
-from .plan import Plan, Put, plan
-from .push import Pusher
+from .patience import Halt, Patience
 from .remote import FULL, Remote
-from .removal import Remover, unrisky
-from .repository import Heads, is_object, split
 from .restore import Restorer
 from .review import RemoteView, review
-from .scan import Scan, Scanner
+from .scan import Scanner
 from .status import (
     MAX_NAMED,
     Conflict,
     ConflictKind,
+    LeaseStatus,
     NotDurable,
-    PassReport,
     RestoreReport,
-    Why,
     shown,
 )
 
@@ -52,8 +50,10 @@ _MARKER = "user.wherobots.root"
 """An extended attribute of home that names its journal: another folder in its place has none."""
 _COMPLETE = "complete"
 _LISTED = "listed"
-_ROUNDS = 3
-"""So often a repository's objects are looked for in one pass while they keep moving."""
+_LEFT_BEHIND = (
+    "The instance before this one ended without a final pass: "
+    "what changed in its last moments may not have been saved."
+)
 
 
 class Engine:
@@ -61,17 +61,19 @@ class Engine:
 
     def __init__(self, s3: S3, prefix: str, home: Path, state: Path, options: SyncOptions) -> None:
         """Raises AlreadyRunning if another engine has this home, StorageFailed if home or state cannot be used."""
-        self._clock = options.clock
+        self.clock = options.clock
         self._options = options
         self._s3 = s3
         self.home = home
         self.names = Names(prefix)
         self.governor = Governor()
         self.notes: tuple[str, ...] = ()
-        self.last = False
-        """No pass comes after the next one."""
-        self._memory = Memory()
-        self._remote: Remote | None = None
+        self.lease: Lease | None = None
+        """None until something is to be written."""
+        self.lost: tuple[NotDurable, ...] = ()
+        """What the last stop could not save."""
+        self.memory = Memory()
+        self._preparing: Alone[Remote] | None = None
         self._restorer: Restorer | None = None
         try:
             home.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,7 @@ class Engine:
         except BaseException:
             self._lock.release()
             raise
-        self._state = state
+        self.state = state
         self._aside = state / "replaced"
         self._ignore = Ignore(_inside(home, state))
         self._check_root()
@@ -101,8 +103,10 @@ class Engine:
         digest.update(os.fsencode(os.path.realpath(self.home)))
         return digest.hexdigest()[:16]
 
-    def close(self) -> None:
-        """Let go of journal, home and lock."""
+    def close(self, seconds: float) -> None:
+        """Let go of lease (waiting at most ``seconds`` for S3), journal, home and lock."""
+        if self.lease is not None:
+            self.lease.release(seconds)
         self.journal.close()
         self._file_clock.close()
         os.close(self.root)
@@ -135,7 +139,7 @@ class Engine:
                 return False
         return self.journal.meta("root") == identity
 
-    def _check_in_place(self) -> None:
+    def check_in_place(self) -> None:
         """Raise StorageFailed if another folder lies where home was: a mount came or went."""
         opened = os.fstat(self.root)
         try:
@@ -162,29 +166,33 @@ class Engine:
 
     def learn(self, stop: threading.Event) -> None:
         """List S3 and lock what is to be restored. Raises StorageError; then nothing was changed."""
-        self._check_in_place()
-        halt = Halt(stop, Deadline(self._clock, None))
-        restorer = Restorer(
+        self.check_in_place()
+        halt = Halt(stop, Deadline(self.clock, None))
+        patience = Patience(self.governor, self.clock, halt)
+        remote = Remote(self._s3)
+        arrivals = Arrivals(self.root, self.journal, self.names, remote, patience)
+        arrivals.learn()
+        self.journal.set_meta(restored=_LISTED)
+        failpoint("engine.listed")
+        self.lost = last_stop.parsed(last_stop.read(self.state) or arrivals.last_stop)
+        self._restorer = Restorer(
             self.root,
             self._aside,
             self.journal,
             self.names,
-            Remote(self._s3),
+            remote,
             self.governor,
-            self._clock,
+            self.clock,
             halt,
+            arrivals,
         )
-        restorer.learn()
-        self.journal.set_meta(restored=_LISTED)
-        failpoint("engine.listed")
-        self._restorer = restorer
 
     def fetch(self, stop: threading.Event, told: Callable[[], None]) -> None:
         """Bring back what `learn` found; may be called again for what failed. Raises StorageError if S3 does not work."""
         restorer = self._restorer
         if restorer is None:
             return
-        halt = restorer.renew(Halt(stop, Deadline(self._clock, None)))
+        halt = restorer.renew(Halt(stop, Deadline(self.clock, None)))
         restorer.fetch(told)
         if not restorer.wishes and not restorer.harvest.failures:
             self.journal.set_meta(restored=_COMPLETE)
@@ -207,7 +215,7 @@ class Engine:
             already_there=harvest.already_there,
             failed_count=len(failed),
             failed=tuple(failed[:MAX_NAMED]),
-            conflicts=_conflicts(harvest.conflicts),
+            conflicts=as_conflicts(harvest.conflicts),
             seconds=seconds,
             error=error,
         )
@@ -222,125 +230,63 @@ class Engine:
         objects = Remote(self._s3).walk(self.names.prefix)
         return review(self.journal, self.names, objects)
 
-    # -- a pass ---------------------------------------------------------------------------------------
+    # -- what a pass stands on ------------------------------------------------------------------------
 
-    def scan(self, halt: Halt) -> Scan:
-        """What lies in home now. Raises StorageFailed if home itself is not there."""
-        self._check_in_place()
-        return Scanner(self.root, self.home, self.journal, self._ignore, halt).scan()
+    def scanner(self, stop: Stop) -> Scanner:
+        """A scanner of home, ended by ``stop``."""
+        return Scanner(self.root, self.home, self.journal, self._ignore, stop)
 
-    def run(
-        self, stop: threading.Event, deadline: Deadline, told: Callable[[Tally], None]
-    ) -> PassReport:
-        """Scan, plan, push, delete. Raises WherobotsError only if nothing could be done at all."""
-        began = self._clock.monotonic()
-        halt = Halt(stop, deadline)
-        scan = self.scan(halt)
-        failpoint("engine.scanned")
-        made = plan(scan, self.journal)
-        self.journal.commit(made.rows)
-        failpoint("engine.planned")
-        tally = Tally()
-        error: str | None = None
-        try:
-            self._carry_out(made, halt, tally, lambda: told(tally))
-        except WherobotsError as failure:
-            error = failure.message
-        if halt.error is not None:
-            error = halt.error.message
-        if scan.stopped:
-            error = error or "The scan of home was not finished."
-        missing = [*made.not_durable, *tally.not_durable.values()]
-        return PassReport(
-            complete=not missing and not error and self.restored,
-            files=scan.files,
-            uploaded=tally.uploaded,
-            uploaded_bytes=tally.uploaded_bytes,
-            copied=tally.copied,
-            deleted=tally.deleted,
-            seconds=self._clock.monotonic() - began,
-            not_durable_count=len(missing),
-            not_durable=tuple(missing[:MAX_NAMED]),
-            skipped=tuple(scan.skipped[:MAX_NAMED]),
-            conflicts=_conflicts(tally.conflicts),
-            pending_deletes=made.held,
-            notes=(*self.notes, *scan.notes),
-            error=error,
-        )
+    def stamp(self) -> int:
+        """The time of home's file system, in nanoseconds."""
+        return self._file_clock.stamp()
 
-    def _carry_out(self, made: Plan, halt: Halt, tally: Tally, told: Callable[[], None]) -> None:
-        """Send what the plan says; asks S3 nothing if that is nothing."""
-        planned = {put.entry.path for put in made.puts}
-        loose = [each for each in self.journal.all_intents() if each.path not in planned]
-        if not (made.puts or loose or made.deletes):
-            return
-        remote = self._remote_for(halt.deadline)
-        ground = Ground(
-            self.root,
-            self._state / "hot",
-            self.journal,
-            self.names,
-            remote,
-            self.governor,
-            self._clock,
-            halt,
-            self._memory,
-            self._file_clock.stamp,
-            last=self.last,
-        )
-        pusher = Pusher(ground, made.gone, tally, told)
-        ordinary, repositories = split(made.puts)
-        pusher.expect(made.puts)
-        pusher.push(ordinary)
-        for heads in repositories:
-            self._push_repository(pusher, heads, halt)
-        failpoint("engine.pushed")
-        if halt.is_set():
-            return
-        remover = Remover(ground, tally)
-        remover.settle(loose)
-        if self._may_delete(remote):
-            remover.remove(unrisky(made.deletes, tally.unsaved), told)
+    def may_replace(self) -> bool:
+        """Whether this engine may overwrite and delete, now: it holds the lease."""
+        return self.lease is None or self.lease.held
 
-    def _push_repository(self, pusher: Pusher, heads: Heads, halt: Halt) -> None:
-        """Put a repository's objects, and then its heads as they were before the objects were looked for."""
-        scanner = Scanner(self.root, self.home, self.journal, self._ignore, halt)
-        tally = pusher.tally
-        for _ in range(_ROUNDS):
-            ready = pusher.prepare(heads.puts)
-            found = [scanner.scan([folder], deep=True) for folder in heads.objects]
-            entries = {entry.path: entry for each in found for entry in each.changed}
-            objects = [
-                Put(entry, self.journal.get(path))
-                for path, entry in entries.items()
-                if is_object(path, heads.folder)
-            ]
-            tally.vanished.clear()
-            pusher.expect(objects)
-            pusher.push(objects)
-            failpoint("engine.objects-pushed")
-            whole = all(each.complete for each in found)
-            if whole and not tally.vanished and not tally.unsaved.keys() & entries.keys():
-                pusher.push(ready)
-                return
-        for put in heads.puts:
-            path = put.entry.path
-            message = "It waits for the objects of its repository, which is busy."
-            tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
+    def lease_status(self) -> LeaseStatus:
+        """What the status says of the lease."""
+        return LeaseStatus() if self.lease is None else self.lease.status()
 
-    def _may_delete(self, remote: Remote) -> bool:
+    def take_over(self) -> bool:
+        """A person's word: take the lease from another instance. Raises StorageError."""
+        self.remote(Halt(threading.Event(), Deadline(self.clock, None)))
+        return self.lease is None or self.lease.take_over()
+
+    def write_down(self, body: bytes, until: Deadline) -> None:
+        """Put what the last stop could not save where another machine finds it; failing is not worth an error."""
+        key = self.names.prefix + last_stop.NAME
+        with suppress(WherobotsError):
+            Remote(self._s3, self._options.capabilities or FULL).bounded(
+                max(0.1, until.left() or 0.1)
+            ).replace_own(key, body, None)
+
+    def may_delete(self, remote: Remote) -> bool:
+        """Whether deletions are mirrored, here and now."""
         options = self._options
         conditional = remote.capabilities.delete_if_match or options.delete_without_conditions
-        return options.mirror_deletions and conditional
+        return options.mirror_deletions and conditional and self.may_replace()
 
-    def _remote_for(self, deadline: Deadline) -> Remote:
-        """The way to S3, probed once in an engine's life, before the first write. Raises StorageError."""
-        if self._remote is None:
-            found = self._options.capabilities or self._probe()
-            self._remote = Remote(self._s3, found)
-            self._abort_leftovers(self._remote)
-        left = deadline.left()
-        return self._remote if left is None else self._remote.bounded(max(0.1, left))
+    def remote(self, halt: Halt) -> Remote:
+        """The way to S3 for writes; before the first of them the store is probed and the lease asked for.
+
+        Raises StorageError, and Cancelled if that takes longer than ``halt`` lets it.
+        """
+        if self._preparing is None or self._preparing.failed:
+            self._preparing = Alone(self._prepare, "wherobots-prepare")
+        remote = self._preparing.wait(halt, self.clock)
+        left = halt.deadline.left()
+        return remote if left is None else remote.bounded(max(0.1, left))
+
+    def _prepare(self) -> Remote:
+        remote = Remote(self._s3, self._options.capabilities or self._probe())
+        self._abort_leftovers(remote)
+        if self._options.lease:
+            self.lease = Lease(remote, self.names.prefix, self.journal.engine, self.clock)
+            self.lease.hold()
+            if self.lease.left_behind:
+                self.notes += (_LEFT_BEHIND,)
+        return remote
 
     def _abort_leftovers(self, remote: Remote) -> None:
         """Abort the uploads of a process that was killed: those it wrote down, and those it had no time to."""
@@ -355,13 +301,16 @@ class Engine:
         try:
             found = probe(self._s3, key)
         except AccessDenied as error:
-            self.notes = (f"What this store can do could not be tried: {error.message}",)
+            self.notes += (f"What this store can do could not be tried: {error.message}",)
             return FULL
-        self.notes = found.notes
+        self.notes += found.notes
+        if not found.delete_if_match and not self._options.delete_without_conditions:
+            self.notes += ("So what is deleted in home is not deleted in S3.",)
         return found
 
 
-def _conflicts(found: list[tuple[bytes, str, str, bytes | None]]) -> tuple[Conflict, ...]:
+def as_conflicts(found: list[tuple[bytes, str, str, bytes | None]]) -> tuple[Conflict, ...]:
+    """Conflicts as they are told to the world."""
     return tuple(
         Conflict(shown(path), ConflictKind(kind), text, None if kept is None else shown(kept))
         for path, kind, text, kept in found[:MAX_NAMED]

@@ -13,8 +13,8 @@ from .journal import Journal
 from .names import Names
 from .patience import Halt
 from .remote import Remote
-from .scan import Entry
-from .status import NotDurable
+from .scan import Entry, unpack
+from .status import NotDurable, Why, shown
 from .writing import Conflict
 
 _PASSES = 3
@@ -39,6 +39,14 @@ class Tally:
     vanished: set[bytes] = field(default_factory=set)
     conflicts: list[Conflict] = field(default_factory=list)
 
+    def expect(self, entry: Entry) -> None:
+        """Count a file as waiting, whether or not its turn comes."""
+        self.total += 1
+        size = unpack(entry.stat).size
+        waiting = NotDurable(shown(entry.path), Why.WAITING, "Its turn has not come.", size)
+        self.not_durable[entry.path] = waiting
+        self.unsaved[entry.path] = entry
+
 
 class Memory:
     """What an engine remembers of files from one pass to the next, without writing it down."""
@@ -51,10 +59,10 @@ class Memory:
         """A file changed while it was read, once more."""
         self._restless[path] += 1
 
-    def stays_invalid(self, path: bytes, sha256: bytes) -> bool:
-        """A notebook has these bytes, which are none; whether that has been so for some passes."""
+    def stays_invalid(self, path: bytes, sha256: bytes, *, judging: bool) -> bool:
+        """A notebook has these bytes, which are none; whether that has been so for some full passes."""
         before, count = self._invalid.get(path, (b"", 0))
-        count = count + 1 if before == sha256 else 1
+        count = (count if before == sha256 else 0) + judging
         self._invalid[path] = sha256, count
         return count >= _PASSES
 
@@ -75,7 +83,8 @@ class Memory:
 class Ground:
     """What a push stands on. ``root``: the open home; ``room``: where a copy of a file may lie for a moment.
 
-    ``last``: there will be no later pass, so nothing is left for one. ``add_only``: another instance holds the lease.
+    ``may_replace``: whether this instance may overwrite and delete, at the moment it is asked. ``judging``: the pass counts
+    when it is asked how often something was so. ``last``: there will be no later pass, so nothing is left for one.
     """
 
     root: int
@@ -88,5 +97,6 @@ class Ground:
     halt: Halt
     memory: Memory
     stamp: Callable[[], int]
-    add_only: bool = False
+    may_replace: Callable[[], bool]
+    judging: bool = True
     last: bool = False

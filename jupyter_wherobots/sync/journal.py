@@ -126,6 +126,7 @@ class Journal:
         self._folders: dict[bytes, dict[bytes, Row]] = {}
         self._intents: dict[bytes, dict[str, Intent]] = {}
         self._meta: dict[str, str] = {}
+        self._late: set[bytes] = set()
         self.lost = False
         """The file was damaged and a new one begun; what lies in S3 and home will be compared again."""
         self._db = self._open()
@@ -172,7 +173,9 @@ class Journal:
             parent, _, name = path.rpartition(b"/")
             if parent != folder:
                 folder, files = parent, self._folders.setdefault(parent, {})
-            files[name] = Row(*values)
+            files[name] = row = Row(*values)
+            if row.flags & Flag.LATE:
+                self._late.add(path)
         query = "SELECT mark, path, key, upload FROM intent"
         for values in self._db.execute(query):
             intent = Intent(*values)
@@ -202,6 +205,10 @@ class Journal:
 
     def __len__(self) -> int:
         return sum(map(len, self._folders.values()))
+
+    def late(self) -> list[bytes]:
+        """The paths whose mode or time changed after their bytes were put."""
+        return sorted(self._late)
 
     def intents(self, path: bytes) -> Mapping[str, Intent]:
         """The writes of a path whose outcome is not known, by mark."""
@@ -288,6 +295,10 @@ class Journal:
 
     def _set(self, path: bytes, row: Row | None) -> None:
         parent, _, name = path.rpartition(b"/")
+        if row is not None and row.flags & Flag.LATE:
+            self._late.add(path)
+        else:
+            self._late.discard(path)
         if row is not None:
             self._folders.setdefault(parent, {})[name] = row
         elif (files := self._folders.get(parent)) is not None:
@@ -317,6 +328,7 @@ class Journal:
                 for table in ("meta", "file", "intent", "conflict"):
                     self._db.execute(f"DELETE FROM {table}")
             self._folders.clear()
+            self._late.clear()
             self._intents.clear()
             self._meta.clear()
 

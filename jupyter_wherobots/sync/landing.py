@@ -21,7 +21,7 @@ from ..errors import StorageFailed
 from . import beneath
 from .failpoints import failpoint
 from .ignore import STAGED
-from .scan import pack
+from .scan import pack, unpack
 
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 
@@ -124,6 +124,23 @@ def link(root: int, path: bytes, target: bytes, mtime_ns: int) -> Landed:
         os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
         stat = os.stat(name, dir_fd=folder, follow_symlinks=False)
     return Landed(pack(stat), hashlib.sha256(target).digest())
+
+
+def twin(root: int, path: bytes, expected: bytes, name: bytes) -> bytes | None:
+    """Give the file at ``path`` the other name ``name`` too, if it still is as ``expected``; its packed stat then, or None.
+
+    Raises OSError (FileExistsError if the name is taken).
+    """
+    parent, _, last = path.rpartition(b"/")
+    other, _, new = name.rpartition(b"/")
+    with beneath.folder(root, parent) as here, beneath.folder(root, other, create=True) as there:
+        if pack(os.stat(last, dir_fd=here, follow_symlinks=False)) != expected:
+            return None
+        os.link(last, new, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
+        now = os.stat(new, dir_fd=there, follow_symlinks=False)
+    before = unpack(expected)
+    same = unpack(pack(now))._replace(ctime_ns=before.ctime_ns) == before
+    return pack(now) if same else None
 
 
 def digest(root: int, path: bytes) -> Landed | None:

@@ -83,17 +83,27 @@ class Plan:
     deletes: list[Delete] = field(default_factory=list)
     gone: dict[bytes, Row] = field(default_factory=dict)
     rows: list[tuple[bytes, Row | None]] = field(default_factory=list)
-    not_durable: list[NotDurable] = field(default_factory=list)
+    not_durable: dict[bytes, NotDurable] = field(default_factory=dict)
     held: PendingDeletes = field(default_factory=PendingDeletes)
 
 
-def plan(scan: Scan, journal: Journal) -> Plan:
-    """The plan for what a scan found."""
+def plan(scan: Scan, journal: Journal, *, judging: bool = True) -> Plan:
+    """The plan for what a scan found. ``judging``: absences count; else they only are the sources of moves."""
     made = Plan()
     _plan_puts(made, scan, journal)
     _plan_sightings(made, scan, journal)
-    _plan_absences(made, scan, journal)
+    if judging:
+        _plan_absences(made, scan, journal)
+    else:
+        rows = ((path, journal.get(path)) for path in scan.missing)
+        made.gone = {path: row for path, row in rows if row is not None and _is_source(row)}
     return made
+
+
+def _is_source(row: Row) -> bool:
+    """Whether a missing file's object may be what a new file was moved from."""
+    lost = Flag.PENDING | Flag.REMOTE_GONE | Flag.REMOTE_CHANGED
+    return bool(row.etag) and bool(row.stat) and not row.flags & lost
 
 
 def _plan_puts(made: Plan, scan: Scan, journal: Journal) -> None:
@@ -105,7 +115,7 @@ def _plan_puts(made: Plan, scan: Scan, journal: Journal) -> None:
             if row.stat != entry.stat:
                 message = "Its version in S3 has not been restored yet."
                 waiting = NotDurable(shown(entry.path), Why.NOT_RESTORED, message, stat.size)
-                made.not_durable.append(waiting)
+                made.not_durable[entry.path] = waiting
             continue
         rank = value(entry.path, stat.size)
         # Large files by size, all others newest first.
@@ -138,7 +148,7 @@ def _plan_absences(made: Plan, scan: Scan, journal: Journal) -> None:
         if not row.etag or row.flags & (Flag.REMOTE_GONE | Flag.REMOTE_CHANGED):
             made.rows.append((path, None))  # nothing of ours is there any more
             continue
-        if row.stat:
+        if _is_source(row):
             made.gone[path] = row
         if row.flags & Flag.UNSEEN:
             continue

@@ -71,7 +71,7 @@ class Pusher:
             ground.remote,
             Patience(ground.governor, ground.clock, ground.halt),
             ground.halt,
-            ground.add_only,
+            ground.may_replace,
         )
         self._quiet = Quiet(
             ground.stamp, lambda seconds: ground.clock.wait(ground.halt.stop, seconds)
@@ -82,14 +82,6 @@ class Pusher:
         self.tally = tally
 
     # -- in the engine's thread ------------------------------------------------------------------
-
-    def expect(self, puts: Iterable[Put]) -> None:
-        """Count these as waiting, whether or not their turn comes."""
-        for put in puts:
-            self.tally.total += 1
-            self.tally.not_durable[put.entry.path] = _waiting(put)
-            self.tally.unsaved[put.entry.path] = put.entry
-        self._told()
 
     def push(self, puts: Sequence[Put]) -> None:
         """Carry out puts in their order, and once more those of files that changed meanwhile. Returns at a halt too."""
@@ -318,7 +310,7 @@ class Pusher:
         if saving:
             message = "Jupyter is saving it, or died while it did; S3 keeps the last good version."
             raise NotNowError(Why.SAVING, message)
-        if not self._memory.stays_invalid(load.path, captured.sha256):
+        if not self._memory.stays_invalid(load.path, captured.sha256, judging=self._ground.judging):
             message = "It is no valid notebook now; S3 keeps the last good version for some passes."
             raise NotNowError(Why.SAVING, message)
         kept = self._writer.keep_version(load, "last valid version", ConflictKind.INVALID_NOTEBOOK)

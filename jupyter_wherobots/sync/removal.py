@@ -68,6 +68,7 @@ class Remover:
         self._clock = ground.clock
         self._halt = ground.halt
         self._patience = Patience(ground.governor, ground.clock, ground.halt)
+        self._may_replace = ground.may_replace
         self._tally = tally
 
     # -- deletions --------------------------------------------------------------------------------------
@@ -102,6 +103,8 @@ class Remover:
 
     def _remove(self, delete: Delete) -> Removed:
         path, row = delete
+        if not self._may_replace():
+            return Removed(path)
         try:
             beneath.lstat(self._root, path)
         except OSError as error:

@@ -1,8 +1,6 @@
-"""Bringing home back: one listing, then every object into its place, the most valuable first.
+"""Bringing home back: every object that was listed (`arrivals`) into its place, the most valuable first.
 
-The listing comes first and whole: from then on the journal knows every key, and each that is not restored yet is
-locked alone (`Flag.PENDING`), so that pushing may begin and one unreadable object stops nothing. A kill at
-any moment leaves files that are whole and a journal that knows which are still to come.
+A kill at any moment leaves files that are whole and a journal that knows which are still to come.
 
 What lies in home already is never lost: the same bytes are taken as restored without a download; a file from before the
 start that differs is moved aside, out of the mirror; one made since keeps its name, and S3's version comes beside it.
@@ -13,24 +11,24 @@ from __future__ import annotations
 import errno
 import os
 import stat as st
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from ..errors import Cancelled, NotFound, PreconditionFailed, StorageFailed, WherobotsError
-from ..s3.listing import Object
 from . import beneath, landing
+from .arrivals import Arrivals, Wish, local_stat, order
 from .clock import Clock
 from .crew import Crew, Governor
 from .failpoints import failpoint
 from .journal import Flag, Journal, Origin, Row
 from .landing import Landed, Wanted
-from .names import Landing, Names, OddName, beside
+from .names import Names, beside
 from .patience import Halt, Patience
-from .plan import Value, value
 from .remote import COPY_OF, MARK, MODE, MTIME, SHA256, SYMLINK, TYPE, Remote
-from .scan import pack, unpack
+from .scan import unpack
 from .status import ConflictKind, NotDurable, Why, shown
 
 _RESERVE = 64 * 1024 * 1024
@@ -39,17 +37,6 @@ _BATCH = 5000
 _MAX_LINK = 4096
 
 Conflict = tuple[bytes, str, str, "bytes | None"]
-
-
-class Wish(NamedTuple):
-    """One object that is to become a file. ``expected``: the packed stat of what lies there already, b"" for nothing."""
-
-    path: bytes
-    key: str
-    etag: str
-    size: int
-    mtime_ns: int
-    expected: bytes
 
 
 @dataclass
@@ -91,6 +78,7 @@ class Restorer:
         governor: Governor,
         clock: Clock,
         halt: Halt,
+        arrivals: Arrivals,
     ) -> None:
         self._root = root
         self._aside = aside
@@ -101,9 +89,14 @@ class Restorer:
         self._clock = clock
         self._halt = halt
         self._patience = Patience(governor, clock, halt)
-        self.harvest = Harvest()
-        self.wishes: list[Wish] = []
-        self._folders: list[bytes] = []
+        self._twins = threading.Lock()
+        self._arrivals = arrivals
+        self.wishes = list(arrivals.wishes)
+        self.harvest = Harvest(
+            objects=arrivals.objects,
+            total_bytes=sum(wish.size for wish in arrivals.wishes),
+            already_there=arrivals.objects - len(arrivals.wishes),
+        )
 
     def renew(self, halt: Halt) -> Halt:
         """Go on under another halt: an earlier one may have been set off by an S3 that works again."""
@@ -111,158 +104,52 @@ class Restorer:
         self._patience = Patience(self._governor, self._clock, halt)
         return halt
 
-    # -- the listing --------------------------------------------------------------------------------
-
-    def learn(self) -> None:
-        """Learn every key, and lock those that are to be restored. Raises StorageError; then nothing was changed."""
-        objects = self._patience.with_request(lambda: list(self._remote.walk(self._names.prefix)))
-        failpoint("restore.listed")
-        places = self._places(objects)
-        self.harvest.objects = len(places)
-        rows: list[tuple[bytes, Row | None]] = []
-        for path, found in places.items():
-            wish = self._wish(path, found)
-            if wish is None:
-                self.harvest.already_there += 1
-                continue
-            self.wishes.append(wish)
-            self.harvest.total_bytes += wish.size
-            key = None if self._names.key(path) == found.key else found.key
-            flags = int(Flag.PENDING | Flag.UNSEEN)
-            row = Row(wish.expected, b"", key, found.etag, Origin.RESTORED, flags)
-            if self._journal.get(path) != row:
-                rows.append((path, row))
-        rows += self._deleted_remotely(places)
-        self._journal.commit(rows)
-        self.wishes.sort(key=_order)
-        failpoint("restore.locked")
-
-    def _places(self, objects: Iterable[Object]) -> dict[bytes, Object]:
-        """Where in home each object belongs. Two never share a place."""
-        mapped = {row.key: path for path, row in self._journal.rows() if row.key is not None}
-        files, folders = self._landings(objects, mapped)
-        self._folders = sorted(folders)
-        for path, _ in files:
-            while (path := path.rpartition(b"/")[0]) and path not in folders:
-                folders.add(path)
-        places: dict[bytes, Object] = {}
-        # Names that are what they say come first; others give way.
-        for path, found in sorted(files, key=lambda each: self._names.key(each[0]) != each[1].key):
-            taken = path in folders and found.key not in mapped
-            place = path
-            number = 1
-            while taken or place in places:
-                note = "S3 object" if number == 1 else f"S3 object {number}"
-                place, taken, number = beside(path, note), False, number + 1
-            places[place] = found
-        return places
-
-    def _landings(
-        self, objects: Iterable[Object], mapped: Mapping[str, bytes]
-    ) -> tuple[list[tuple[bytes, Object]], set[bytes]]:
-        """The place that each key names, and the folders that have markers."""
-        files: list[tuple[bytes, Object]] = []
-        folders: set[bytes] = set()
-        odd: dict[str, Object] = {}
-        names: set[str] = set()
-        for found in objects:
-            place = self._names.landing(found.key)
-            if found.key in mapped:
-                files.append((mapped[found.key], found))
-            elif isinstance(place, OddName):
-                if place.is_name:
-                    names.add(place.digest)
-                else:
-                    odd[place.digest] = found
-            elif isinstance(place, Landing):
-                if place.folder and not found.size:
-                    folders.add(place.path)
-                elif place.folder:
-                    files.append((place.path + b"/%2F", found))
-                else:
-                    files.append((place.path, found))
-        for digest, found in odd.items():
-            path = self._odd_path(digest) if digest in names else None
-            files.append((path or b"unnamed-" + digest.encode(), found))
-        return files, folders
-
-    def _odd_path(self, digest: str) -> bytes | None:
-        key = self._names.names_prefix + digest + ".name"
-
-        def read() -> bytes:
-            with self._remote.get(key) as body:
-                return body.read() if body.size <= 65536 else b""
-
-        try:
-            return self._names.odd_path(digest, self._patience.with_request(read))
-        except (NotFound, PreconditionFailed):
-            return None
-
-    def _wish(self, path: bytes, found: Object) -> Wish | None:
-        """What is to be done for one object; None if home has it, or is to decide itself (a later push finds out)."""
-        row = self._journal.get(path)
-        local = self._local(path)
-        if row is not None and not row.flags & Flag.PENDING:
-            if row.etag == found.etag or self._journal.intents(path):
-                return None
-            if local and local != row.stat:
-                return None  # changed on both sides: the push keeps both
-            expected = local
-        elif row is not None and row.etag == found.etag:
-            expected = row.stat
-        else:
-            expected = local
-        mtime_ns = int(found.last_modified.timestamp()) * 10**9
-        return Wish(path, found.key, found.etag, found.size, mtime_ns, expected)
-
-    def _local(self, path: bytes) -> bytes:
-        try:
-            return pack(beneath.lstat(self._root, path))
-        except OSError:
-            return b""
-
-    def _deleted_remotely(self, places: dict[bytes, Object]) -> list[tuple[bytes, Row | None]]:
-        """Rows whose object is not there any more: not made again here, and not forgotten if home has the file."""
-        rows: list[tuple[bytes, Row | None]] = []
-        for path, row in self._journal.rows():
-            if path in places or not row.etag or self._journal.intents(path):
-                continue
-            if row.flags & Flag.PENDING or not self._local(path):
-                rows.append((path, None))
-            elif not row.flags & Flag.REMOTE_GONE:
-                rows.append((path, row._replace(flags=row.flags | Flag.REMOTE_GONE)))
-        return rows
-
     # -- the files ----------------------------------------------------------------------------------
 
     def fetch(self, told: Callable[[], None]) -> None:
         """Bring what was listed, until done or halted; failures stay wishes. ``told`` is called on progress."""
         self._make_folders()
-        wishes, self.wishes = self._fitting(), []
+        wishes = self._fitting()
         left = set(wishes)
+        self.wishes = [wish for wish in self.wishes if wish not in left]
+        # Other names of a file come when the file is there.
+        files = [wish for wish in wishes if not wish.twin]
+        twins = [wish for wish in wishes if wish.twin]
         try:
-            for start in range(0, len(wishes), _BATCH):
-                if self._halt.is_set():
-                    break
-                crew: Crew[Wish, Fetched] = Crew(
-                    wishes[start : start + _BATCH],
-                    self._fetch,
-                    self._governor,
-                    self._clock,
-                    self._halt,
-                )
-                crew.run(lambda batch: self._deliver(batch, left, told))
+            for some in (files, twins):
+                for start in range(0, len(some), _BATCH):
+                    self._fetch_batch(some[start : start + _BATCH], left, told)
         finally:
-            self.wishes += sorted(left, key=_order)
+            self.wishes = sorted((*self.wishes, *left), key=order)
+        if not self._halt.is_set():
+            self._finish_folders()
+
+    def _fetch_batch(self, batch: list[Wish], left: set[Wish], told: Callable[[], None]) -> None:
+        if self._halt.is_set():
+            return
+        crew: Crew[Wish, Fetched] = Crew(
+            batch, self._fetch, self._governor, self._clock, self._halt
+        )
+        crew.run(lambda some: self._deliver(some, left, told))
 
     def _make_folders(self) -> None:
-        for path in self._folders:
+        for path in (*self._arrivals.folders, *sorted(self._arrivals.fresh)):
             try:
                 with beneath.folder(self._root, path, create=True):
                     pass
             except OSError as error:
-                self._fail(path, f"The folder cannot be made: {error.strerror}.", 0)
-        self._folders = []
+                if path in self._arrivals.folders:
+                    self._fail(path, f"The folder cannot be made: {error.strerror}.", 0)
+        self._arrivals.folders.clear()
+
+    def _finish_folders(self) -> None:
+        """Give the folders that were made here the modes and times they had, the inner ones first."""
+        for path in sorted(self._arrivals.fresh, reverse=True):
+            mode, mtime_ns = self._arrivals.manifest.folders[path]
+            with suppress(OSError), beneath.folder(self._root, path) as fd:
+                os.fchmod(fd, mode)
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
+        self._arrivals.fresh.clear()
 
     def _fitting(self) -> list[Wish]:
         """The wishes that the disk has room for, in their order; the others stay, and are said."""
@@ -341,8 +228,10 @@ class Restorer:
         return fetched
 
     def _settle(self, wish: Wish) -> Fetched:
-        if self._local(wish.path):
+        if local_stat(self._root, wish.path):
             return self._meet(wish)
+        if wish.twin and (linked := self._link_twin(wish)) is not None:
+            return linked
         try:
             landed, size = self._download(wish, wish.path)
         except FileExistsError:
@@ -353,16 +242,36 @@ class Restorer:
 
     def _row(self, wish: Wish, landed: Landed) -> Row:
         key = None if self._names.key(wish.path) == wish.key else wish.key
-        return Row(landed.stat, landed.sha256, key, wish.etag, Origin.RESTORED, int(Flag.UNSEEN))
+        flags = int(Flag.UNSEEN | (Flag.LATE if wish.late else 0))
+        return Row(landed.stat, landed.sha256, key, wish.etag, Origin.RESTORED, flags)
+
+    def _link_twin(self, wish: Wish) -> Fetched | None:
+        """Make a file another name of one that was restored and not touched since; None if it has to be downloaded."""
+        with self._twins:
+            row = self._journal.get(wish.twin)
+            if row is None or row.flags & Flag.PENDING or not row.sha256:
+                return None
+            try:
+                linked = landing.twin(self._root, wish.twin, row.stat, wish.path)
+            except OSError:
+                return None
+            if linked is None:
+                return None
+            landed = Landed(linked, row.sha256)
+            # The journal must know the new time of the inode before the next twin is compared with it.
+            self._journal.commit([(wish.twin, row._replace(stat=linked))])
+            return Fetched(wish, [(wish.path, self._row(wish, landed))], 0)
 
     def _download(self, wish: Wish, path: bytes) -> tuple[Landed, int]:
         with self._remote.get(wish.key, wish.etag) as body:
             described = body.metadata
             mtime_ns = _number(described.get(MTIME), wish.mtime_ns)
+            mode = _number(described.get(MODE), 0o644, 8) & 0o7777
+            if wish.late is not None:
+                mode, mtime_ns = wish.late.mode, wish.late.mtime_ns
             if described.get(TYPE) == SYMLINK and body.size <= _MAX_LINK:
                 target = body.read()
                 return landing.link(self._root, path, target, mtime_ns), body.size
-            mode = _number(described.get(MODE), 0o644, 8) & 0o7777
             wanted = Wanted(body.size, described.get(SHA256), mode, mtime_ns)
             return landing.file(
                 self._root, path, self._until_halted(body.chunks), wanted
@@ -450,11 +359,6 @@ class Restorer:
         text = f"A file of that name was made here first: S3's version is {shown(path)}."
         kind = ConflictKind.RESTORED_BESIDE.value
         return Fetched(wish, rows, size, conflict=(wish.path, kind, text, path))
-
-
-def _order(wish: Wish) -> tuple[int, int]:
-    rank = value(wish.path, wish.size)
-    return rank, wish.size if rank is Value.LARGE else -wish.mtime_ns
 
 
 def _number(text: str | None, default: int, base: int = 10) -> int:

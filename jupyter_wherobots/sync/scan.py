@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat as st
 import struct
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -74,8 +74,8 @@ class Scan:
     """What one walk found.
 
     ``missing``: journaled, and certainly not in home. ``hidden``: journaled, but not mirrored any more, or now. ``seen``: rows
-    that are as the journal has them and want to be recorded as seen. ``folders`` and their modes. ``complete``: nothing was
-    left unread.
+    that are as the journal has them and want to be recorded as seen. ``folders`` and their stats. ``linked``: the paths
+    of each inode that has several names. ``complete``: nothing was left unread.
     """
 
     files: int = 0
@@ -85,6 +85,7 @@ class Scan:
     missing: list[bytes] = field(default_factory=list)
     hidden: list[bytes] = field(default_factory=list)
     folders: dict[bytes, os.stat_result] = field(default_factory=dict)
+    linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     complete: bool = True
@@ -116,8 +117,14 @@ class Scanner:
         self._ignore = ignore
         self._stop = stop
 
-    def scan(self, only: Iterable[bytes] | None = None, *, deep: bool = False) -> Scan:
-        """Walk home, or (``only``) look at these folders alone; ``deep``: and at what lies in them.
+    def scan(
+        self,
+        only: Iterable[bytes] | None = None,
+        *,
+        deep: bool = False,
+        known: Container[bytes] = (),
+    ) -> Scan:
+        """Walk home, or (``only``) look at these folders alone; ``deep``: and at what lies in them and is not ``known``.
 
         A walk of chosen folders says nothing of absence: ``missing`` and ``hidden`` stay empty.
         """
@@ -130,8 +137,10 @@ class Scanner:
                 break
             folder = stack.pop()
             below = walk.read(folder) if folder is not None else ()
-            if only is None or deep:
+            if only is None:
                 stack.extend(below)
+            elif deep:
+                stack.extend(each for each in below if each.path not in known)
         if only is not None or found.stopped:
             found.missing, found.hidden = [], []
         else:
@@ -268,6 +277,8 @@ class _Walk:
                 continue
             files += 1
             size += stat.st_size
+            if stat.st_nlink > 1:
+                found.linked.setdefault((stat.st_dev, stat.st_ino), []).append(prefix + name)
             matched += row is not None
         found.files += files
         found.size += size

@@ -17,11 +17,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import WherobotsError
-from . import review
+from . import last_stop, review
 from .board import Board
 from .clock import Deadline
 from .options import SyncOptions
+from .passes import Kind, Order, Passes
+from .schedule import Schedule
 from .status import (
+    MAX_NAMED,
     Conflict,
     ConflictKind,
     PassReport,
@@ -31,11 +34,11 @@ from .status import (
     SyncStatus,
     shown,
 )
+from .watch import Watcher
 
 if TYPE_CHECKING:
     from ..s3.client import S3
     from .engine import Engine
-    from .ground import Tally
 
 __all__ = ["HomeSync", "SyncOptions"]
 
@@ -74,6 +77,8 @@ class HomeSync:
         self._clock = self.options.clock
         self._opening = threading.RLock()
         self._engine: Engine | None = None
+        self._passes: Passes | None = None
+        self._remote_changes: tuple[Conflict, ...] = ()
         self._closed = False
         self._passing = threading.Lock()
         self._interrupt = threading.Event()
@@ -83,6 +88,8 @@ class HomeSync:
         self._finishing = threading.Event()
         """No pass begins by itself any more, and the restore goes no further."""
         self._wake = threading.Event()
+        self._schedule = Schedule(self._clock, self.options.interval)
+        self._watcher: Watcher | None = None
         self._settled = threading.Event()
         """The restore is complete, or has failed once."""
         self._threads: list[threading.Thread] = []
@@ -115,8 +122,10 @@ class HomeSync:
             if self._closed:
                 raise WherobotsError("The synchronisation of home was stopped.")
             if self._engine is None:
-                self._engine = Engine(self._s3, self.prefix, self.home, self.state, self.options)
-                self._board.change(restored=self._engine.restored)
+                engine = Engine(self._s3, self.prefix, self.home, self.state, self.options)
+                self._engine, self._passes = engine, Passes(engine)
+                self._remote_changes = tuple(review.standing(engine.journal))
+                self._board.change(restored=engine.restored, conflicts=self._known_conflicts())
             return self._engine
 
     # -- restore --------------------------------------------------------------------------------------
@@ -145,6 +154,7 @@ class HomeSync:
         except WherobotsError as failure:
             error = failure.message
         report = engine.restore_report(self._clock.monotonic() - began, error)
+        self._board.change(lost_at_last_stop=engine.lost, conflicts=self._known_conflicts())
         self._board.restored(report, Phase.WATCHING if report.listed else Phase.RESTORING)
         return report
 
@@ -186,47 +196,70 @@ class HomeSync:
         restored = None
         if not self._threads and not engine.restored:
             restored = self.restore()
-        left = until.left()
-        if not self._passing.acquire(timeout=-1 if left is None else left):
-            return self._not_made("The pass before has not ended in time.")
-        try:
-            return replace(self._pass(until), restore=restored)
-        finally:
-            self._passing.release()
+        order = Order(asked=True)
+        if deadline is None:
+            with self._passing:
+                report = self._pass(order, until)
+        else:
+            report = self._within(deadline, lambda inner: self._pass(order, inner))
+        return replace(report, restore=restored)
 
     def final(self, deadline: float) -> PassReport:
         """The last pass, at stop: most valuable first, returns within ``deadline`` seconds whatever S3 does. Never raises.
 
         May be called a second time, once the kernels have ended; each call scans anew. Pushes nothing if
-        the listing at start was never completed.
+        the listing at start was never completed. What was not saved is written down on both sides.
         """
         until = Deadline(self._clock, deadline)
-        inner = Deadline(self._clock, deadline - min(_MARGIN, deadline / 5))
         self._finishing.set()
         self._interrupt.set()
         self._wake.set()
+        with self._opening:
+            engine = self._engine
+        if engine is None:
+            return self._not_made("The synchronisation never began.")
+
+        def work(inner: Deadline) -> PassReport:
+            self._board.change(phase=Phase.STOPPING)
+            if hints := self._schedule.hints():
+                self._pass(Order(Kind.FOLDERS, hints, last=True), inner)
+            return self._pass(Order(last=True), inner)
+
+        report = self._within(deadline, work)
+        self._write_down(engine, report, until)
+        return report
+
+    def _within(self, seconds: float, work: Callable[[Deadline], PassReport]) -> PassReport:
+        """A pass in a thread of its own, which nobody waits for beyond the time that there is. Never raises."""
+        inner = Deadline(self._clock, seconds - min(_MARGIN, seconds / 4))
         found: list[PassReport] = []
 
-        def work() -> None:
+        def run() -> None:
             try:
-                with self._opening:
-                    engine = self._engine
-                if engine is None:
-                    found.append(self._not_made("The synchronisation never began."))
-                    return
                 with self._passing:
-                    self._interrupt.clear()
-                    self._board.change(phase=Phase.STOPPING)
-                    engine.last = True
-                    found.append(self._pass(inner))
+                    found.append(work(inner))
             except Exception as error:
-                log.exception("The final pass over home failed")
-                found.append(self._not_made(f"The final pass failed: {error}"))
+                log.exception("A pass over home failed")
+                found.append(self._not_made(f"The pass failed: {error}"))
 
-        thread = threading.Thread(target=work, name="wherobots-final", daemon=True)
+        thread = threading.Thread(target=run, name="wherobots-pass", daemon=True)
         thread.start()
-        thread.join(until.left())
+        thread.join((inner.left() or 0.0) + min(_MARGIN, seconds / 4) / 2)
         return found[0] if found else self._not_made("S3 did not answer in time.")
+
+    def _write_down(self, engine: Engine, report: PassReport, until: Deadline) -> None:
+        """Write what was not saved where the next start finds it; in S3 as far as the time allows."""
+        body = last_stop.packed(report, self._clock.now())
+        try:
+            last_stop.write(self.state, body)
+        except OSError as error:
+            log.warning("What was not saved could not be written down: %s", error)
+        if engine.listed:
+            thread = threading.Thread(
+                target=engine.write_down, args=(body, until), name="wherobots-note", daemon=True
+            )
+            thread.start()
+            thread.join(until.left())
 
     def stop(self) -> None:
         """End the threads, release the lease and the lock. No final pass. Safe to call twice; never raises."""
@@ -240,30 +273,41 @@ class HomeSync:
             return
         # A pass that hangs in a request keeps the journal: closing it under its feet would help nobody.
         if self._passing.acquire(timeout=_STOP):
-            engine.close()
+            engine.close(_STOP)
         else:
             engine.abandon()
         self._board.change(phase=Phase.STOPPED)
 
-    def _pass(self, until: Deadline) -> PassReport:
+    def _pass(self, order: Order, until: Deadline) -> PassReport:
         """One pass; the caller has the lock."""
-        engine = self._opened()
+        engine, passes = self._opened(), self._passes
+        assert passes is not None
         if not engine.listed:
             return self._not_made("Home was not restored, so nothing is saved.")
         began = self._clock.now()
         phase = self._board.read().phase
-
-        def told(tally: Tally) -> None:
-            self._board.pushing(tally)
-
+        # Its own event: a thread that this pass leaves behind must never take a later pass for its own.
+        self._interrupt = threading.Event()
+        if self._stopping.is_set():
+            self._interrupt.set()
         try:
-            report = engine.run(self._interrupt, until, told)
+            report = passes.run(order, self._interrupt, until, self._board.pushing)
         except WherobotsError as error:
             report = self._not_made(error.message)
         except (OSError, sqlite3.Error) as error:
             log.exception("A pass over home failed")
             report = self._not_made(f"Home or the journal cannot be used: {error}")
-        self._board.passed(report, Phase.WATCHING if phase is Phase.PUSHING else phase, began)
+        if self._watcher is not None and order.kind is not Kind.FOLDERS:
+            self._watcher.watch(passes.folders)
+        self._board.passed(
+            report,
+            Phase.WATCHING if phase is Phase.PUSHING else phase,
+            began if order.kind is not Kind.FOLDERS else None,
+            lease=engine.lease_status(),
+            hints=self._watcher.state if self._watcher is not None else "",
+            conflicts=self._known_conflicts() if report.conflicts else None,
+            judged=order.kind is Kind.FULL,
+        )
         return report
 
     def _not_made(self, message: str) -> PassReport:
@@ -272,6 +316,8 @@ class HomeSync:
             complete=False,
             not_durable_count=status.pending_files,
             not_durable=status.pending,
+            skipped=status.skipped,
+            pending_deletes=status.pending_deletes,
             error=message,
         )
 
@@ -317,20 +363,39 @@ class HomeSync:
         return report
 
     def _pass_on(self) -> None:
-        """A pass at every interval and whenever woken; sooner, with growing pauses, after one that failed."""
-        engine = self._opened()
+        """A pass whenever the schedule says so."""
+        engine, passes, schedule = self._opened(), self._passes, self._schedule
+        assert passes is not None
         while not engine.listed and not self._finishing.is_set():
             self._clock.wait(self._wake, _STEP)
-        failures = 0
-        while not self._finishing.is_set():
             self._wake.clear()
-            report = self.run_pass()
-            failures = failures + 1 if report.error else 0
-            wait = self.options.interval
-            if failures:
-                backoff = min(_RETRY_MOST, _RETRY_FIRST * 2**failures)
-                wait = min(wait, backoff * (0.5 + self._clock.random()))
-            self._clock.wait(self._wake, wait)
+        if self.options.hints and not self._finishing.is_set():
+            self._watcher = Watcher(self.home, self._hinted, self._stopping)
+        reviewed = self._clock.monotonic()
+        while not self._finishing.is_set():
+            if (wait := schedule.wait()) > 0:
+                self._clock.wait(self._wake, wait)
+                self._wake.clear()
+                continue
+            with self._passing:
+                if self._finishing.is_set():
+                    return
+                order = schedule.order()
+                report = self._pass(order, Deadline(self._clock, None))
+            schedule.passed(order, report, passes.scan_seconds)
+            if self._clock.monotonic() - reviewed >= self.options.review_interval:
+                reviewed = self._clock.monotonic()
+                self._review_quietly()
+
+    def _hinted(self, folders: set[bytes]) -> None:
+        self._schedule.hint(folders)
+        self._wake.set()
+
+    def _review_quietly(self) -> None:
+        try:
+            self.check_remote()
+        except WherobotsError as error:
+            log.warning("S3 could not be looked at for changes by others: %s", error)
 
     def _tell(self, status: SyncStatus) -> None:
         if self.on_change is not None:
@@ -354,9 +419,14 @@ class HomeSync:
             for each in self._opened().journal.conflicts()
         )
 
+    def _known_conflicts(self) -> tuple[Conflict, ...]:
+        """Those, and what others are known to have changed in S3."""
+        return (*self.conflicts(), *self._remote_changes)[:MAX_NAMED]
+
     def dismiss_conflicts(self) -> None:
         """Forget the list that `conflicts` gives (the kept files stay). Raises AlreadyRunning, StorageFailed."""
         self._opened().journal.forget_conflicts()
+        self._board.change(conflicts=self._known_conflicts())
 
     def pending_deletes(self) -> PendingDeletes:
         """Deletions that wait for a person's word."""
@@ -369,7 +439,7 @@ class HomeSync:
         """
         with self._passing:
             count = review.confirm_deletes(self._opened().journal)
-        self._wake.set()
+        self._ask()
         return count
 
     def save_again(self, paths: Sequence[str] | None = None) -> int:
@@ -379,7 +449,9 @@ class HomeSync:
         """
         with self._passing:
             count = review.save_again(self._opened().journal, paths)
-        self._wake.set()
+            self._remote_changes = tuple(review.standing(self._opened().journal))
+        self._board.change(conflicts=self._known_conflicts())
+        self._ask()
         return count
 
     def check_remote(self) -> tuple[Conflict, ...]:
@@ -389,4 +461,22 @@ class HomeSync:
         """
         engine = self._opened()
         with self._passing:
-            return engine.review().conflicts
+            self._remote_changes = engine.review().conflicts
+        self._board.change(conflicts=self._known_conflicts())
+        return self._remote_changes
+
+    def take_over(self) -> bool:
+        """A person's word: take the lease from another instance, which then only adds. Whether it is held now.
+
+        Raises StorageError, AlreadyRunning.
+        """
+        engine = self._opened()
+        with self._passing:
+            held = engine.take_over()
+        self._board.change(lease=engine.lease_status())
+        self._ask()
+        return held
+
+    def _ask(self) -> None:
+        self._schedule.ask()
+        self._wake.set()

@@ -63,7 +63,7 @@ class Load:
 
 
 class Writer:
-    """Writes for one pass; used by all its threads. ``add_only``: another instance may overwrite, this one may not."""
+    """Writes for one pass; used by all its threads. ``may_replace``: whether this instance may overwrite, when it is asked."""
 
     def __init__(
         self,
@@ -72,14 +72,14 @@ class Writer:
         remote: Remote,
         patience: Patience,
         halt: Halt,
-        add_only: bool = False,
+        may_replace: Callable[[], bool],
     ) -> None:
         self._journal = journal
         self._names = names
         self._remote = remote
         self._patience = patience
         self._halt = halt
-        self._add_only = add_only
+        self._may_replace = may_replace
 
     def write(self, load: Load, send: Callable[[str | None], str]) -> Outcome:
         """Put what ``send`` sends (given the ETag that must be there, None for nothing) over what is ours.
@@ -116,7 +116,7 @@ class Writer:
         return Outcome(path, not_durable=waiting, conflicts=outcome.conflicts)
 
     def _allow(self, base: str) -> None:
-        if base and self._add_only:
+        if base and not self._may_replace():
             message = "Another instance of yours is running; this one only adds files."
             raise NotNowError(Why.ANOTHER_INSTANCE, message)
 

@@ -47,6 +47,14 @@ class Place:
         own = PREFIX + ".wherobots/"
         return {key[len(PREFIX) :]: body for key, body in found.items() if not key.startswith(own)}
 
+    def keys(self) -> dict[str, bytes]:
+        """The user's objects, by key."""
+        return {
+            key: body
+            for key, body in self.s3.contents(PREFIX).items()
+            if not key.startswith((PREFIX + ".wherobots/lease", PREFIX + ".wherobots/manifest"))
+        }
+
     def local(self, home: Path | None = None) -> dict[str, bytes]:
         """The files of home, by path; a link is what it says."""
         found = {}

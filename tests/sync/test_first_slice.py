@@ -24,9 +24,9 @@ def test_a_second_pass_asks_s3_nothing(place: Place) -> None:
         sync.run_pass()
         before = place.s3.counts
         again = sync.run_pass()
-    assert again.complete
-    assert again.uploaded == 0
-    assert place.s3.counts == before
+        assert again.complete
+        assert again.uploaded == 0
+        assert place.s3.counts == before
 
 
 def test_a_new_instance_gets_everything_back(place: Place, tmp_path: Path) -> None:

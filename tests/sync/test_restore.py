@@ -68,7 +68,7 @@ def test_no_key_leads_out_of_home(place: Place, tmp_path: Path, key: str) -> Non
     (name,) = place.local(home)
     (home / name).write_bytes(b"edited")
     assert sync.run_pass().complete
-    assert place.s3.contents(PREFIX) == {PREFIX + key: b"edited"}
+    assert place.keys() == {PREFIX + key: b"edited"}
 
 
 def test_an_object_and_a_folder_of_one_name_both_come_back(place: Place, tmp_path: Path) -> None:

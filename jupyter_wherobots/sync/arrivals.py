@@ -1,0 +1,228 @@
+"""What is to be restored: one listing, the place of each object in home, and the locks on what is still to come.
+
+The listing comes first and whole: from then on the journal knows every key, and each that is not restored yet is locked
+alone (`Flag.PENDING`), so that pushing may begin and one unreadable object stops nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ..errors import NotFound, PreconditionFailed
+from ..s3.listing import Object
+from . import beneath, last_stop, manifest
+from .failpoints import failpoint
+from .journal import Flag, Journal, Origin, Row
+from .manifest import Late, Manifest
+from .names import Landing, Names, OddName, beside
+from .patience import Patience
+from .plan import Value, value
+from .remote import Remote
+from .scan import pack
+
+
+class Wish(NamedTuple):
+    """One object that is to become a file.
+
+    ``expected``: the packed stat of what lies there already, b"" for nothing. ``late``: mode and time that the manifest
+    has for it. ``twin``: the path that is another name of the same file, b"" for none.
+    """
+
+    path: bytes
+    key: str
+    etag: str
+    size: int
+    mtime_ns: int
+    expected: bytes
+    late: Late | None = None
+    twin: bytes = b""
+
+
+class Arrivals:
+    """Everything that lies under the prefix, as it was when `learn` looked. ``root`` is the open home."""
+
+    def __init__(
+        self, root: int, journal: Journal, names: Names, remote: Remote, patience: Patience
+    ) -> None:
+        self._root = root
+        self._journal = journal
+        self._names = names
+        self._remote = remote
+        self._patience = patience
+        self.objects = 0
+        self.wishes: list[Wish] = []
+        self.folders: list[bytes] = []
+        """Folders that have a marker object."""
+        self.manifest = Manifest()
+        self.fresh: list[bytes] = []
+        """Folders of the manifest that are to be made, and to be given their modes and times."""
+        self.last_stop: bytes | None = None
+        """What the last stop wrote down, if S3 has it."""
+
+    def learn(self) -> None:
+        """Learn every key, and lock those that are to be restored. Raises StorageError; then nothing was changed."""
+        objects = self._patience.with_request(lambda: list(self._remote.walk(self._names.prefix)))
+        failpoint("restore.listed")
+        self._read_own({each.key for each in objects})
+        places = self._places(objects)
+        twins = self._twins_of(places)
+        self.objects = len(places)
+        rows: list[tuple[bytes, Row | None]] = []
+        for path, found in places.items():
+            wish = self._wish(path, found)
+            if wish is None:
+                continue
+            wish = wish._replace(twin=twins.get(path, b""))
+            self.wishes.append(wish)
+            key = None if self._names.key(path) == found.key else found.key
+            flags = int(Flag.PENDING | Flag.UNSEEN)
+            row = Row(wish.expected, b"", key, found.etag, Origin.RESTORED, flags)
+            if self._journal.get(path) != row:
+                rows.append((path, row))
+        rows += self._deleted_remotely(places)
+        self._journal.commit(rows)
+        self.wishes.sort(key=order)
+        failpoint("restore.locked")
+
+    def _read_own(self, keys: set[str]) -> None:
+        """Read what the mirror itself left there: the manifest, and what the last stop wrote down."""
+        body = self._read_object(self._names.prefix + manifest.NAME, keys)
+        if body is not None:
+            self.manifest = manifest.parsed(body)
+        self.last_stop = self._read_object(self._names.prefix + last_stop.NAME, keys)
+        # A restore that was interrupted had made some of them already.
+        interrupted = self._journal.meta("restored") == "listed"
+        self.fresh = [
+            path
+            for path in self.manifest.folders
+            if interrupted or beneath.is_missing(self._root, path)
+        ]
+
+    def _read_object(self, key: str, keys: set[str]) -> bytes | None:
+        if key not in keys:
+            return None
+
+        def read() -> bytes:
+            with self._remote.get(key) as body:
+                return body.read()
+
+        try:
+            return self._patience.with_request(read)
+        except (NotFound, PreconditionFailed):
+            return None
+
+    def _twins_of(self, places: Mapping[bytes, Object]) -> dict[bytes, bytes]:
+        """Which paths were one file with another path, and still have the bytes they had then."""
+        twins: dict[bytes, bytes] = {}
+        for group in self.manifest.links:
+            same = sorted(p for p, etag in group.items() if p in places and places[p].etag == etag)
+            twins.update(dict.fromkeys(same[1:], same[0] if same else b""))
+        return twins
+
+    def _places(self, objects: Iterable[Object]) -> dict[bytes, Object]:
+        """Where in home each object belongs. Two never share a place."""
+        mapped = {row.key: path for path, row in self._journal.rows() if row.key is not None}
+        files, folders = self._landings(objects, mapped)
+        self.folders = sorted(folders)
+        for path, _ in files:
+            while (path := path.rpartition(b"/")[0]) and path not in folders:
+                folders.add(path)
+        places: dict[bytes, Object] = {}
+        # Names that are what they say come first; others give way.
+        for path, found in sorted(files, key=lambda each: self._names.key(each[0]) != each[1].key):
+            taken = path in folders and found.key not in mapped
+            place = path
+            number = 1
+            while taken or place in places:
+                note = "S3 object" if number == 1 else f"S3 object {number}"
+                place, taken, number = beside(path, note), False, number + 1
+            places[place] = found
+        return places
+
+    def _landings(
+        self, objects: Iterable[Object], mapped: Mapping[str, bytes]
+    ) -> tuple[list[tuple[bytes, Object]], set[bytes]]:
+        """The place that each key names, and the folders that have markers."""
+        files: list[tuple[bytes, Object]] = []
+        folders: set[bytes] = set()
+        odd: dict[str, Object] = {}
+        names: set[str] = set()
+        for found in objects:
+            place = self._names.landing(found.key)
+            if found.key in mapped:
+                files.append((mapped[found.key], found))
+            elif isinstance(place, OddName):
+                if place.is_name:
+                    names.add(place.digest)
+                else:
+                    odd[place.digest] = found
+            elif isinstance(place, Landing):
+                if place.folder and not found.size:
+                    folders.add(place.path)
+                elif place.folder:
+                    files.append((place.path + b"/%2F", found))
+                else:
+                    files.append((place.path, found))
+        for digest, found in odd.items():
+            path = self._odd_path(digest) if digest in names else None
+            files.append((path or b"unnamed-" + digest.encode(), found))
+        return files, folders
+
+    def _odd_path(self, digest: str) -> bytes | None:
+        key = self._names.names_prefix + digest + ".name"
+
+        def read() -> bytes:
+            with self._remote.get(key) as body:
+                return body.read() if body.size <= 65536 else b""
+
+        try:
+            return self._names.odd_path(digest, self._patience.with_request(read))
+        except (NotFound, PreconditionFailed):
+            return None
+
+    def _wish(self, path: bytes, found: Object) -> Wish | None:
+        """What is to be done for one object; None if home has it, or is to decide itself (a later push finds out)."""
+        row = self._journal.get(path)
+        local = local_stat(self._root, path)
+        if row is not None and not row.flags & Flag.PENDING:
+            if row.etag == found.etag or self._journal.intents(path):
+                return None
+            if local and local != row.stat:
+                return None  # changed on both sides: the push keeps both
+            expected = local
+        elif row is not None and row.etag == found.etag:
+            expected = row.stat
+        else:
+            expected = local
+        mtime_ns = int(found.last_modified.timestamp()) * 10**9
+        late = self.manifest.late.get(path)
+        if late is not None and late.etag != found.etag:
+            late = None
+        return Wish(path, found.key, found.etag, found.size, mtime_ns, expected, late)
+
+    def _deleted_remotely(self, places: dict[bytes, Object]) -> list[tuple[bytes, Row | None]]:
+        """Rows whose object is not there any more: not made again here, and not forgotten if home has the file."""
+        rows: list[tuple[bytes, Row | None]] = []
+        for path, row in self._journal.rows():
+            if path in places or not row.etag or self._journal.intents(path):
+                continue
+            if row.flags & Flag.PENDING or not local_stat(self._root, path):
+                rows.append((path, None))
+            elif not row.flags & Flag.REMOTE_GONE:
+                rows.append((path, row._replace(flags=row.flags | Flag.REMOTE_GONE)))
+        return rows
+
+
+def local_stat(root: int, path: bytes) -> bytes:
+    """The packed stat of what lies at a path, b"" for nothing."""
+    try:
+        return pack(beneath.lstat(root, path))
+    except OSError:
+        return b""
+
+
+def order(wish: Wish) -> tuple[int, int]:
+    """Sorts wishes: the most valuable first, the newest of them before all; large files by size."""
+    rank = value(wish.path, wish.size)
+    return rank, wish.size if rank is Value.LARGE else -wish.mtime_ns

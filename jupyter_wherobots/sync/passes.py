@@ -1,0 +1,245 @@
+"""One pass: scan, plan, put, delete, manifest.
+
+Three kinds: a full one judges absences; one upon a hint scans as much but judges none (two within a second prove nothing); one
+of some folders looks only there, for homes so large that a scan takes its time.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from ..errors import WherobotsError
+from . import manifest
+from .clock import Deadline
+from .crew import Alone
+from .engine import Engine, as_conflicts
+from .failpoints import failpoint
+from .ground import Ground, Tally
+from .patience import Halt
+from .plan import Plan, Put, plan
+from .push import Pusher
+from .remote import Remote
+from .removal import Remover, unrisky
+from .repository import Heads, is_object, split
+from .scan import Scan, Scanner
+from .status import MAX_NAMED, NotDurable, PassReport, PendingDeletes, Why, shown
+
+_ROUNDS = 3
+"""So often a repository's objects are looked for in one pass while they keep moving."""
+_MANIFEST_EVERY = 600.0
+"""Seconds between two manifests while nobody asks for a pass."""
+
+
+class Kind(enum.Enum):
+    """What a pass looks at and judges."""
+
+    FULL = "full"
+    HINTED = "hinted"
+    FOLDERS = "folders"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one pass is to be. ``folders`` for `Kind.FOLDERS`; ``asked``: somebody waits for it; ``last``: no other follows."""
+
+    kind: Kind = Kind.FULL
+    folders: Collection[bytes] = ()
+    asked: bool = False
+    last: bool = False
+
+
+class Passes:
+    """Runs the passes of one engine, one at a time, and remembers what the next one and the status need."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.unsaved: dict[bytes, NotDurable] = {}
+        """What was not durable when the last pass ended."""
+        self.held = PendingDeletes()
+        self.scan_seconds = 0.0
+        """How long the last scan of all of home took."""
+        self.folders: Collection[bytes] = ()
+        """The folders of home that are mirrored."""
+        self._essence: object = None
+        self._manifest_at: float | None = None
+
+    def run(
+        self,
+        order: Order,
+        stop: threading.Event,
+        deadline: Deadline,
+        told: Callable[[Tally], None],
+    ) -> PassReport:
+        """One pass. Raises WherobotsError only if nothing could be done at all."""
+        engine = self._engine
+        began = engine.clock.monotonic()
+        halt = Halt(stop, deadline)
+        scan = self._scan(order, halt)
+        failpoint("pass.scanned")
+        made = plan(scan, engine.journal, judging=order.kind is Kind.FULL and not scan.stopped)
+        engine.journal.commit(made.rows)
+        failpoint("pass.planned")
+        tally = Tally()
+        error = None
+        try:
+            self._carry_out(order, made, halt, tally, lambda: told(tally))
+            if order.kind is Kind.FULL and not halt.is_set():
+                self._write_manifest(order, scan, halt)
+        except WherobotsError as failure:
+            error = failure.message
+        if halt.error is not None:
+            error = halt.error.message
+        elif scan.stopped:
+            error = error or "The scan of home was not finished."
+        self._remember(order, scan, made, tally)
+        missing = list(self.unsaved.values())
+        return PassReport(
+            complete=not missing and not error and engine.restored,
+            files=scan.files,
+            uploaded=tally.uploaded,
+            uploaded_bytes=tally.uploaded_bytes,
+            copied=tally.copied,
+            deleted=tally.deleted,
+            seconds=engine.clock.monotonic() - began,
+            not_durable_count=len(missing),
+            not_durable=tuple(missing[:MAX_NAMED]),
+            skipped=tuple(scan.skipped[:MAX_NAMED]),
+            conflicts=as_conflicts(tally.conflicts),
+            pending_deletes=self.held,
+            notes=(*engine.notes, *scan.notes),
+            error=error,
+        )
+
+    def _scan(self, order: Order, halt: Halt) -> Scan:
+        engine = self._engine
+        engine.check_in_place()
+        began = engine.clock.monotonic()
+        scanner = engine.scanner(halt)
+        if order.kind is Kind.FOLDERS:
+            return scanner.scan(order.folders, deep=True, known=self.folders)
+        scan = scanner.scan()
+        self.scan_seconds = engine.clock.monotonic() - began
+        if not scan.stopped:
+            self.folders = scan.folders.keys()
+        return scan
+
+    def _remember(self, order: Order, scan: Scan, made: Plan, tally: Tally) -> None:
+        if order.kind is not Kind.FOLDERS:
+            self.unsaved = {}
+        else:
+            for put in made.puts:
+                self.unsaved.pop(put.entry.path, None)
+        self.unsaved.update(made.not_durable)
+        self.unsaved.update(tally.not_durable)
+        if order.kind is Kind.FULL and not scan.stopped:
+            self.held = made.held
+
+    # -- carrying out -----------------------------------------------------------------------------------
+
+    def _carry_out(
+        self, order: Order, made: Plan, halt: Halt, tally: Tally, told: Callable[[], None]
+    ) -> None:
+        """Send what the plan says; asks S3 nothing if that is nothing."""
+        engine = self._engine
+        planned = {put.entry.path for put in made.puts}
+        loose = [each for each in engine.journal.all_intents() if each.path not in planned]
+        if order.kind is Kind.FOLDERS:
+            loose = []  # some of them may be files that this pass has not looked at
+        if not (made.puts or loose or made.deletes):
+            return
+        for put in made.puts:
+            tally.expect(put.entry)
+        told()
+        ground = self._ground(order, halt)
+        pusher = Pusher(ground, made.gone, tally, told)
+        ordinary, repositories = split(made.puts)
+        pusher.push(ordinary)
+        for heads in repositories:
+            self._push_repository(pusher, heads, tally, halt)
+        failpoint("pass.pushed")
+        if halt.is_set():
+            return
+        remover = Remover(ground, tally)
+        remover.settle(loose)
+        if engine.may_delete(ground.remote):
+            remover.remove(unrisky(made.deletes, tally.unsaved), told)
+        failpoint("pass.removed")
+
+    def _ground(self, order: Order, halt: Halt) -> Ground:
+        engine = self._engine
+        return Ground(
+            engine.root,
+            engine.state / "hot",
+            engine.journal,
+            engine.names,
+            engine.remote(halt),
+            engine.governor,
+            engine.clock,
+            halt,
+            engine.memory,
+            engine.stamp,
+            may_replace=engine.may_replace,
+            judging=order.kind is Kind.FULL,
+            last=order.last,
+        )
+
+    def _push_repository(self, pusher: Pusher, heads: Heads, tally: Tally, halt: Halt) -> None:
+        """Put a repository's objects, and then its heads as they were before the objects were looked for."""
+        engine = self._engine
+        scanner: Scanner = engine.scanner(halt)
+        for _ in range(_ROUNDS):
+            if halt.is_set():
+                return
+            ready = pusher.prepare(heads.puts)
+            failpoint("pass.heads-captured")
+            found = [scanner.scan([folder], deep=True) for folder in heads.objects]
+            entries = {entry.path: entry for each in found for entry in each.changed}
+            objects = [
+                Put(entry, engine.journal.get(path))
+                for path, entry in entries.items()
+                if is_object(path, heads.folder)
+            ]
+            tally.vanished.clear()
+            for put in objects:
+                tally.expect(put.entry)
+            pusher.push(objects)
+            failpoint("pass.objects-pushed")
+            whole = all(each.complete for each in found)
+            if whole and not tally.vanished and not tally.unsaved.keys() & entries.keys():
+                pusher.push(ready)
+                return
+        for put in heads.puts:
+            path = put.entry.path
+            message = "It waits for the objects of its repository, which is busy."
+            tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
+
+    # -- the manifest -----------------------------------------------------------------------------------
+
+    def _write_manifest(self, order: Order, scan: Scan, halt: Halt) -> None:
+        """Put the manifest if it says something new, and not too often unless somebody waits."""
+        engine = self._engine
+        made = manifest.compose(scan, engine.journal)
+        if made.essence == self._essence or not engine.restored:
+            return
+        now = engine.clock.monotonic()
+        early = self._manifest_at is not None and now - self._manifest_at < _MANIFEST_EVERY
+        if early and not (order.asked or order.last):
+            return
+        digest = hashlib.sha256(repr(made.essence).encode()).hexdigest()
+        known = engine.journal.meta("manifest")
+        if digest != known and (known or made != manifest.Manifest()):
+            remote: Remote = engine.remote(halt)
+            if not engine.may_replace():
+                return
+            key = engine.names.prefix + manifest.NAME
+            base = engine.journal.meta("manifest-etag") or None
+            body = manifest.packed(made)
+            put = Alone(lambda: remote.replace_own(key, body, base), "wherobots-manifest")
+            etag = put.wait(halt, engine.clock)
+            failpoint("pass.manifest-put")
+            engine.journal.set_meta(**{"manifest": digest, "manifest-etag": etag})
+        self._essence, self._manifest_at = made.essence, now

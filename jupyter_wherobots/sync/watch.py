@@ -1,0 +1,122 @@
+"""File events as hints: they start a pass within a second, and decide nothing.
+
+Events get lost without a word (queues overflow, other machines' writes to a network file system send none), so the scan stays
+the truth. Each folder is watched by itself, as the scan listed them: a recursive watch would follow links out of home.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from watchfiles import Change
+
+log = logging.getLogger(__name__)
+
+MOST = 20_000
+"""Folders watched at most, the outermost first; the kernel's own limit may be lower (fs.inotify.max_user_watches)."""
+_DEBOUNCE_MS = 200
+_STEP_MS = 50
+_TIMEOUT_MS = 500
+
+
+class Watcher:
+    """Watches folders of one home in a thread, and tells of folders in which something happened.
+
+    ``hint`` is called with their paths, from the watcher's thread. ``state`` says in words how well it works.
+    """
+
+    def __init__(
+        self, home: Path, hint: Callable[[set[bytes]], None], stop: threading.Event
+    ) -> None:
+        self._home = os.fsencode(home)
+        self._hint = hint
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._watched: frozenset[bytes] = frozenset()
+        self._over = threading.Event()
+        self._failed = False
+        self.state = "Changes are noticed by the scan alone."
+
+    def watch(self, folders: Iterable[bytes]) -> None:
+        """Watch these folders (b"" is home itself) and no others, from now on. Does nothing once that has failed."""
+        wanted = sorted(folders, key=lambda path: (path.count(b"/"), path))
+        with self._lock:
+            chosen = frozenset(wanted[:MOST])
+            if chosen == self._watched or self._failed:
+                return
+            added, self._watched = chosen - self._watched, chosen
+            before, self._over = self._over, threading.Event()
+            threading.Thread(
+                target=self._run,
+                args=(chosen, added, before, self._over),
+                name="wherobots-watch",
+                daemon=True,
+            ).start()
+
+    def _run(
+        self,
+        folders: frozenset[bytes],
+        added: frozenset[bytes],
+        before: threading.Event,
+        over: threading.Event,
+    ) -> None:
+        """One watch, until the next one has taken ``over``; ``before`` ends the one it takes over from itself."""
+        from watchfiles import watch
+
+        paths = [os.fsdecode(os.path.join(self._home, folder)) for folder in folders]
+        try:
+            changes = watch(
+                *(path for path in paths if os.path.isdir(path)),
+                watch_filter=None,
+                debounce=_DEBOUNCE_MS,
+                step=_STEP_MS,
+                stop_event=_Any(self._stop, over),
+                rust_timeout=_TIMEOUT_MS,
+                yield_on_timeout=True,
+                raise_interrupt=False,
+                force_polling=False,
+                recursive=False,
+            )
+            for number, some in enumerate(changes):
+                if not number:
+                    before.set()
+                    self.state = f"Changes are noticed by file events in {len(paths)} folders."
+                    # What happened in them before they were watched was seen by nobody.
+                    self._hint(set(added))
+                if some:
+                    self._tell(some)
+        except FileNotFoundError:
+            with self._lock:  # a folder went meanwhile; the next scan lists them anew
+                self._watched = frozenset()
+        except (OSError, RuntimeError) as error:
+            with self._lock:
+                self._failed = True
+            self.state = (
+                f"Changes are noticed by the scan, and only in part by file events: {error}."
+            )
+            log.warning("File events are not available for all of home: %s", error)
+
+    def _tell(self, changes: set[tuple[Change, str]]) -> None:
+        folders = set()
+        for _, name in changes:
+            path = os.path.relpath(os.fsencode(name), self._home)
+            if not path.startswith(b"../"):
+                folders.add(os.path.dirname(path))
+        if folders:
+            self._hint(folders)
+
+
+class _Any:
+    """An event that is set when one of two is."""
+
+    def __init__(self, first: threading.Event, second: threading.Event) -> None:
+        self._events = first, second
+
+    def is_set(self) -> bool:
+        return any(event.is_set() for event in self._events)
