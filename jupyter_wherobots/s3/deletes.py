@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import StorageFailed, WherobotsError
 from .client import S3, Stop
-from .keys import Condition, check_key, condition_params, etag_header, matches
+from .keys import Condition, check_key, condition_params, etag_header, fits_xml, matches
 
 _BATCH = 1000
-
-# XML 1.0 has no way to write these, so a DeleteObjects request cannot name such a key.
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,8 @@ def _batches(keys: Iterable[tuple[str, str | None]]) -> Iterator[list[tuple[str,
     batch: list[tuple[str, str | None]] = []
     for key, etag in keys:
         check_key(key)
-        if _NOT_XML.search(key):
+        if not fits_xml(key):
+            # A DeleteObjects request cannot name it.
             yield [(key, etag)]
             continue
         batch.append((key, etag))

@@ -46,6 +46,7 @@ _HEADERS = frozenset(
         "storage-class",
     }
 )
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)(?:\.{0,2})(?:/|$)")
 
 
@@ -64,6 +65,24 @@ def check_key(key: str) -> None:
         raise InvalidPath(f"{key!r} is not valid unicode.") from exc
     if not 0 < size <= _MAX_KEY_BYTES:
         raise InvalidPath(f"S3 takes keys of 1 to {_MAX_KEY_BYTES} bytes; this one has {size}.")
+
+
+def fits_xml(key: str) -> bool:
+    """Whether XML 1.0, in which S3 lists and confirms, has a way to write this key."""
+    return _NOT_XML.search(key) is None
+
+
+def check_upload_key(key: str) -> None:
+    """Raise InvalidPath for a key that multipart uploads cannot have: `check_key`'s, and those that XML cannot write.
+
+    S3 would begin such an upload and confirm it in an answer that no client can read: it would stay behind.
+    """
+    check_key(key)
+    if not fits_xml(key):
+        raise InvalidPath(
+            f"{key!r} has control characters, so it cannot be written in parts, as large objects are.",
+            hint="Rename it.",
+        )
 
 
 def check_metadata(metadata: Mapping[str, str]) -> None:

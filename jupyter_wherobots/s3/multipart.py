@@ -16,14 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import unquote_plus
 
 from ..errors import NotFound, StorageFailed, WherobotsError
 from .client import S3, Stop, check
 from .crew import BUFFERS, Crew
 from .keys import (
     Condition,
-    check_key,
     check_metadata,
+    check_upload_key,
     condition_params,
     quoted,
     strict_etag,
@@ -140,7 +141,7 @@ def create(
     s3: S3, key: str, *, metadata: Mapping[str, str], content_type: str | None = None
 ) -> str:
     """Begin an upload and give its id."""
-    check_key(key)
+    check_upload_key(key)
     check_metadata(metadata)
     typed = {"ContentType": content_type} if content_type else {}
     with s3.mapped("write", key):
@@ -235,13 +236,17 @@ def list_uploads(s3: S3, prefix: str) -> Iterator[Pending]:
     markers: dict[str, str] = {}
     while True:
         with s3.mapped("list", prefix):
-            answer = s3.client.list_multipart_uploads(Bucket=s3.bucket, Prefix=prefix, **markers)
+            # Encoded, since one key that XML cannot write would make the whole answer unreadable.
+            answer = s3.client.list_multipart_uploads(
+                Bucket=s3.bucket, Prefix=prefix, EncodingType="url", **markers
+            )
+        decode = unquote_plus if answer.get("EncodingType") == "url" else str
         for each in answer.get("Uploads", ()):
-            yield Pending(each["Key"], each["UploadId"], each["Initiated"])
+            yield Pending(decode(each["Key"]), each["UploadId"], each["Initiated"])
         if not answer.get("IsTruncated"):
             return
         markers = {
-            "KeyMarker": answer["NextKeyMarker"],
+            "KeyMarker": decode(answer["NextKeyMarker"]),
             "UploadIdMarker": answer["NextUploadIdMarker"],
         }
 
