@@ -82,9 +82,13 @@ def test_a_log_that_never_rests_is_captured_as_it_was_once(tmp_path: Path) -> No
         with file.open("ab") as opened:
             opened.write(b"line %d\n" % file.stat().st_size)
 
+    def stamp() -> int:
+        append(0)
+        return clock.stamp()
+
     append(0)
     # Whenever the capture looks at the clock or waits, the log has grown.
-    quiet = Quiet(lambda: (append(0), clock.stamp())[1], append)
+    quiet = Quiet(stamp, append)
     before = pack(file.stat())
     real = os.pread
 

@@ -1,0 +1,173 @@
+"""A saved file is in S3 within seconds, and the scan is the truth all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from jupyter_wherobots.sync.passes import Kind, Order
+from jupyter_wherobots.sync.schedule import Schedule
+from jupyter_wherobots.sync.status import NotDurable, PassReport, Why
+from jupyter_wherobots.sync.watch import Watcher
+from tests.sync.conftest import Place, QuickClock
+
+
+class Hand(QuickClock):
+    """A clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def random(self) -> float:
+        return 0.5
+
+
+DONE = PassReport(complete=True)
+
+
+def test_a_save_is_in_s3_without_waiting_for_the_scan(place: Place) -> None:
+    place.write("d/nb.ipynb", b'{"cells": []}')
+    sync = place.engine(interval=3600.0, hints=True)
+    sync.start()
+    assert sync.wait_restored(10)
+    place.s3.wait_until(lambda: len(place.remote()) == 1)
+    watching = threading.Event()
+    sync.on_change = lambda status: watching.set() if "file events" in status.hints else None
+    newer = json.dumps({"cells": [1]}).encode()
+    place.write("d/nb.ipynb", newer)
+    place.s3.wait_until(lambda: place.remote().get("d/nb.ipynb") == newer)
+    # A new folder, and what is in it.
+    place.write("new/deep/er/x")
+    place.s3.wait_until(lambda: "new/deep/er/x" in place.remote())
+    place.write("new/deep/er/y")
+    place.s3.wait_until(lambda: "new/deep/er/y" in place.remote())
+    assert watching.wait(10)
+
+
+def test_a_watch_tells_of_its_folders_and_follows_no_link(tmp_path: Path) -> None:
+    home, outside = tmp_path / "home", tmp_path / "outside"
+    (home / "in").mkdir(parents=True)
+    outside.mkdir()
+    (home / "link").symlink_to(outside)
+    stop, told = threading.Event(), threading.Condition()
+    hints: set[bytes] = set()
+
+    def hint(folders: set[bytes]) -> None:
+        with told:
+            hints.update(folders)
+            told.notify_all()
+
+    watcher = Watcher(home, hint, stop)
+    watcher.watch([b"", b"in"])
+    with told:
+        assert told.wait_for(lambda: hints >= {b"", b"in"}, 10)
+        hints.clear()
+    (outside / "file").write_text("x")
+    (home / "in/file").write_text("x")
+    with told:
+        assert told.wait_for(lambda: hints == {b"in"}, 10)
+    stop.set()
+
+
+# -- the schedule -------------------------------------------------------------------------------------
+
+
+def test_a_full_pass_comes_first_and_at_every_interval() -> None:
+    clock = Hand()
+    schedule = Schedule(clock, 120.0)
+    assert schedule.wait() == 0
+    assert schedule.order() == Order(Kind.FULL)
+    schedule.passed(Order(Kind.FULL), DONE, 0.01)
+    assert schedule.wait() == 120
+    clock.at += 120
+    assert schedule.order() == Order(Kind.FULL)
+
+
+def test_a_hint_brings_a_pass_of_all_of_a_small_home_that_judges_nothing() -> None:
+    clock = Hand()
+    schedule = Schedule(clock, 120.0)
+    schedule.passed(Order(Kind.FULL), DONE, 0.01)
+    schedule.hint({b"d"})
+    assert schedule.wait() == 0.5
+    clock.at += 0.5
+    assert schedule.order() == Order(Kind.HINTED)
+    schedule.passed(Order(Kind.HINTED), DONE, 0.01)
+    assert schedule.wait() == pytest.approx(119.5)
+
+
+def test_a_hint_brings_a_pass_of_its_folder_alone_in_a_large_home() -> None:
+    clock = Hand()
+    schedule = Schedule(clock, 120.0)
+    schedule.passed(Order(Kind.FULL), DONE, 1.0)
+    schedule.hint({b"d"})
+    assert schedule.wait() == 10
+    clock.at += 10
+    order = schedule.order()
+    assert order == Order(Kind.FOLDERS, frozenset({b"d"}))
+    schedule.passed(order, PassReport(complete=True, seconds=0.01), 1.0)
+    schedule.hint({b"e"})
+    assert schedule.wait() == 0.5
+
+
+def test_what_is_being_written_is_looked_at_again_soon_and_then_later() -> None:
+    clock = Hand()
+    schedule = Schedule(clock, 120.0)
+    busy = PassReport(complete=False, not_durable=(NotDurable("a", Why.CHANGING, ""),))
+    schedule.passed(Order(Kind.FULL), busy, 0.01)
+    waits = []
+    for _ in range(7):
+        waits.append(schedule.wait())
+        clock.at += schedule.wait()
+        schedule.passed(schedule.order(), busy, 0.01)
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
+    schedule.passed(Order(Kind.HINTED), DONE, 0.01)
+    assert schedule.wait() > 20
+
+
+def test_an_s3_that_does_not_work_is_asked_ever_more_seldom() -> None:
+    clock = Hand()
+    schedule = Schedule(clock, 120.0)
+    waits = []
+    for _ in range(8):
+        schedule.passed(Order(Kind.FULL), PassReport(complete=False, error="down"), 0.01)
+        schedule.hint({b"d"})  # hints change nothing about it
+        waits.append(schedule.wait())
+        clock.at += schedule.wait()
+    assert waits == [4, 8, 16, 32, 60, 60, 60, 60]
+    schedule.passed(Order(Kind.FULL), DONE, 0.01)
+    assert schedule.wait() == 0.5
+
+
+def test_asking_makes_a_full_pass_due() -> None:
+    schedule = Schedule(Hand(), 120.0)
+    schedule.passed(Order(Kind.FULL), DONE, 1.0)
+    schedule.ask()
+    assert schedule.wait() == 0
+    assert schedule.order() == Order(Kind.FULL)
+
+
+def test_without_file_events_the_scan_alone_saves_and_says_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import watchfiles
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr(watchfiles, "watch", refuse)
+    sync = place.engine(interval=0.1, hints=True)
+    said = threading.Event()
+    sync.on_change = lambda status: said.set() if "limit reached" in status.hints else None
+    sync.start()
+    assert sync.wait_restored(10)
+    place.write("a")
+    place.s3.wait_until(lambda: "a" in place.remote())
+    assert said.wait(10)
+    assert os.listdir(place.home) == ["a"]

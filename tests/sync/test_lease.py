@@ -1,0 +1,166 @@
+"""Of two instances of one user only one overwrites and deletes, and the other says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jupyter_wherobots.sync.lease import TTL
+from jupyter_wherobots.sync.service import HomeSync
+from jupyter_wherobots.sync.status import Why
+from tests.strict_s3 import Fault
+from tests.sync.conftest import PREFIX, Place, QuickClock
+
+LEASE = PREFIX + ".wherobots/lease.json"
+
+
+class StillClock(QuickClock):
+    """A clock that only moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def other(place: Place, tmp_path: Path) -> HomeSync:
+    """Another instance: another home, on another machine as far as anybody can tell."""
+    home = tmp_path / "other"
+    home.mkdir()
+    return place.engine(home=home, state=tmp_path / "other-state")
+
+
+def test_the_second_instance_only_adds_and_says_so(place: Place, other: HomeSync) -> None:
+    place.write("a", b"one")
+    with place.engine() as first:
+        first.run_pass()
+        other.restore()
+        (other.home / "a").write_bytes(b"theirs")
+        (other.home / "new").write_bytes(b"new")
+        report = other.run_pass()
+        assert [(each.path, each.why) for each in report.not_durable] == [
+            ("a", Why.ANOTHER_INSTANCE)
+        ]
+        assert place.remote() == {"a": b"one", "new": b"new"}
+        lease = other.status().lease
+        assert not lease.held
+        assert "only adds" in lease.message
+        assert first.status().lease.held
+
+
+def test_the_second_instance_deletes_nothing(place: Place, other: HomeSync) -> None:
+    place.write("a")
+    place.write("b")
+    with place.engine() as first:
+        first.run_pass()
+        other.restore()
+        other.run_pass()
+        (other.home / "a").unlink()
+        for _ in range(3):
+            assert other.run_pass().deleted == 0
+    assert set(place.remote()) == {"a", "b"}
+
+
+def test_the_second_instance_takes_over_when_the_first_is_gone(
+    place: Place, other: HomeSync
+) -> None:
+    place.write("a", b"one")
+    with place.engine() as first:
+        first.run_pass()
+        other.restore()
+        (other.home / "a").write_bytes(b"theirs")
+        assert not other.run_pass().complete
+    assert place.s3.object(LEASE) is None
+    assert other.take_over()
+    assert other.run_pass().complete
+    assert place.remote() == {"a": b"theirs"}
+
+
+def test_a_lease_that_was_not_renewed_is_taken_by_s3s_own_clock(
+    place: Place, other: HomeSync
+) -> None:
+    place.s3.put(LEASE, b'{"engine": "dead", "host": "gone"}')
+    other.restore()
+    (other.home / "a").write_bytes(b"a")
+    assert other.run_pass().complete
+    assert not other.status().lease.held
+    other.stop()
+    place.s3.clock.advance(TTL + 1)
+    again = place.engine(home=other.home, state=other.state)
+    (other.home / "a").write_bytes(b"b")
+    report = again.run_pass()
+    assert report.complete
+    assert any("without a final pass" in note for note in report.notes)
+    assert place.remote() == {"a": b"b"}
+
+
+def test_a_restart_with_the_same_state_takes_its_own_lease_back(place: Place) -> None:
+    place.write("a", b"one")
+    first = place.engine()
+    first.run_pass()
+    assert first._engine is not None
+    first._engine.lease = None  # as if it were killed: nothing is given back
+    first.stop()
+    assert place.s3.object(LEASE) is not None
+    place.write("a", b"two")
+    with place.engine() as again:
+        assert again.run_pass().complete
+
+
+def test_a_take_over_leaves_the_first_one_only_adding(place: Place, other: HomeSync) -> None:
+    clock = StillClock()
+    place.write("a", b"one")
+    with place.engine(clock=clock) as first:
+        first.run_pass()
+        other.restore()
+        (other.home / "a").write_bytes(b"theirs")
+        other.run_pass()
+        assert other.take_over()
+        assert other.run_pass().complete
+        assert place.remote() == {"a": b"theirs"}
+        # The first one has not heard of it, but S3 knows: both are kept.
+        place.write("a", b"ours")
+        (conflict,) = first.run_pass().conflicts
+        assert place.remote() == {"a": b"ours", conflict.kept_as: b"theirs"}
+        # Once it has, it only adds.
+        assert first._engine is not None
+        assert first._engine.lease is not None
+        first._engine.lease._try(force=False)
+        place.write("a", b"more")
+        assert not first.run_pass().complete
+
+
+def test_a_holder_that_cannot_renew_stops_overwriting_in_time(place: Place) -> None:
+    clock = StillClock()
+    place.write("a", b"one")
+    with place.engine(clock=clock) as first:
+        first.run_pass()
+        clock.at += TTL - 31
+        place.write("a", b"two")
+        assert first.run_pass().complete
+        clock.at += 2
+        place.write("a", b"three")
+        assert [each.why for each in first.run_pass().not_durable] == [Why.ANOTHER_INSTANCE]
+    assert place.remote() == {"a": b"two"}
+
+
+def test_a_renewal_whose_answer_was_lost_is_still_ours(place: Place) -> None:
+    with place.engine() as first:
+        place.write("a")
+        first.run_pass()
+        place.s3.fail("PutObject", Fault.RESET_AFTER, key=LEASE)
+        lease = first._engine.lease  # type: ignore[union-attr]
+        assert lease is not None
+        with pytest.raises(Exception, match="S3 did not answer"):
+            lease._try(force=False)
+        assert lease._try(force=False)
+        assert lease.held
+
+
+def test_an_engine_that_writes_nothing_needs_no_lease(place: Place) -> None:
+    with place.engine() as first:
+        assert first.run_pass().complete
+    assert place.s3.count("PutObject") == 0

@@ -1,0 +1,220 @@
+"""What S3 has no object for makes the round trip too, and a bad manifest harms nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from jupyter_wherobots.sync import manifest
+from jupyter_wherobots.sync.manifest import Late, Manifest
+from jupyter_wherobots.sync.names import Names
+from tests.sync.conftest import PREFIX, Place
+from tests.sync.test_restore import elsewhere
+
+
+def test_empty_folders_and_modes_come_back(place: Place, tmp_path: Path) -> None:
+    (place.home / "empty/inner").mkdir(parents=True)
+    place.write("secret/key")
+    (place.home / "secret").chmod(0o700)
+    os.utime(place.home / "secret", ns=(7, 7))
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert (home / "empty/inner").is_dir()
+    info = (home / "secret").stat()
+    assert stat.S_IMODE(info.st_mode) == 0o700
+    assert info.st_mtime_ns == 7
+
+
+def test_a_folder_that_only_its_owner_may_not_write_is_filled(place: Place, tmp_path: Path) -> None:
+    place.write("ro/file")
+    (place.home / "ro").chmod(0o555)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert (home / "ro/file").read_bytes() == b"text"
+    assert stat.S_IMODE((home / "ro").stat().st_mode) == 0o555
+
+
+def test_a_late_chmod_and_touch_come_back_without_an_upload(place: Place, tmp_path: Path) -> None:
+    file = place.write("run.sh", b"#!/bin/sh")
+    with place.engine() as sync:
+        sync.run_pass()
+        file.chmod(0o755)
+        os.utime(file, ns=(99, 99))
+        assert sync.run_pass().uploaded == 0
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    info = (home / "run.sh").stat()
+    assert (stat.S_IMODE(info.st_mode), info.st_mtime_ns) == (0o755, 99)
+    assert sync.run_pass().uploaded == 0
+
+
+def test_a_late_mode_is_not_given_to_a_newer_version(place: Place, tmp_path: Path) -> None:
+    file = place.write("a")
+    with place.engine() as sync:
+        sync.run_pass()
+        file.chmod(0o600)
+        sync.run_pass()
+    place.s3.put(place.key("a"), b"theirs")
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert stat.S_IMODE((home / "a").stat().st_mode) == 0o644
+
+
+def test_hard_links_come_back_as_one_file(place: Place, tmp_path: Path) -> None:
+    first = place.write("a/one", b"shared")
+    for name in ("a/two", "three"):
+        os.link(first, place.home / name)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    assert place.remote() == dict.fromkeys(("a/one", "a/two", "three"), b"shared")
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    inodes = {(home / name).stat().st_ino for name in ("a/one", "a/two", "three")}
+    assert len(inodes) == 1
+    assert place.asked("GetObject") == 1
+    assert sync.run_pass().uploaded == 0
+    (home / "three").write_bytes(b"edited")
+    assert sync.run_pass().complete
+    assert set(place.remote().values()) == {b"edited"}
+
+
+def test_a_link_whose_bytes_were_changed_remotely_is_a_file_of_its_own(
+    place: Place, tmp_path: Path
+) -> None:
+    os.link(place.write("one", b"shared"), place.home / "two")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    place.s3.put(place.key("two"), b"theirs")
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert place.local(home) == {"one": b"shared", "two": b"theirs"}
+
+
+def test_an_unchanged_home_writes_no_manifest_twice(place: Place) -> None:
+    place.write("d/a")
+    with place.engine() as sync:
+        sync.run_pass()
+    before = place.s3.object(PREFIX + manifest.NAME)
+    with place.engine() as sync:
+        place.write("d/b")
+        sync.run_pass()
+    assert place.s3.object(PREFIX + manifest.NAME) is before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b"no json"),
+        gzip.compress(b"[]"),
+        gzip.compress(b'{"version": 1, "folders": 5, "late": [], "links": {"a": 1}}'),
+        gzip.compress(
+            json.dumps(
+                {
+                    "version": 1,
+                    "folders": {"../out": [448, 1], "/abs": [448, 1], "a/../../x": [448, 1]},
+                    "late": {"a": ["x", "y", "z"], "b": [1, 2, 3], "c": ["e", 2**80, 1]},
+                    "links": [["a"], {"../a": "e", "b": "f"}],
+                }
+            ).encode()
+        ),
+    ],
+)
+def test_a_manifest_that_anybody_wrote_harms_nothing(
+    place: Place, tmp_path: Path, body: bytes
+) -> None:
+    place.s3.put(PREFIX + manifest.NAME, body)
+    place.s3.put(PREFIX + "a", b"a")
+    place.s3.put(PREFIX + "b", b"b")
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert place.local(home) == {"a": b"a", "b": b"b"}
+    assert [each.name for each in home.parent.iterdir()] == ["other"]
+
+
+SEGMENTS = some.binary(min_size=1, max_size=12).filter(
+    lambda s: b"/" not in s and b"\0" not in s and s not in (b".", b"..")
+)
+PATHS = some.lists(SEGMENTS, min_size=1, max_size=3).map(b"/".join)
+NUMBERS = some.integers(-(2**61), 2**61)
+
+
+@given(
+    some.dictionaries(PATHS, some.tuples(some.integers(0, 0o7777), NUMBERS), max_size=5),
+    some.dictionaries(
+        PATHS, some.builds(Late, some.text("abc"), some.integers(0, 0o7777), NUMBERS), max_size=5
+    ),
+    some.lists(some.dictionaries(PATHS, some.text("abc")), max_size=3).map(tuple),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_manifest_is_read_as_it_was_written(
+    folders: dict[bytes, tuple[int, int]],
+    late: dict[bytes, Late],
+    links: tuple[dict[bytes, str], ...],
+) -> None:
+    made = Manifest(folders, late, links)
+    assert manifest.parsed(manifest.packed(made)) == made
+
+
+# -- names ------------------------------------------------------------------------------------------
+
+
+@given(PATHS)
+@settings(max_examples=300, deadline=None)
+def test_every_name_has_a_key_and_the_key_leads_back(path: bytes) -> None:
+    from jupyter_wherobots.sync.names import Landing, OddName
+
+    names = Names(PREFIX)
+    key = names.key(path)
+    assert len(key.encode()) <= 1024
+    assert not any(c < " " for c in key)
+    landing = names.landing(key)
+    if names.is_odd(path):
+        assert isinstance(landing, OddName)
+        assert names.odd_path(landing.digest, path) == path
+        assert names.landing(names.name_key(path)) == OddName(landing.digest, True)
+    else:
+        assert landing == Landing(path)
+
+
+def test_every_name_that_linux_allows_makes_the_round_trip(place: Place, tmp_path: Path) -> None:
+    names = [bytes([value]) for value in range(1, 256) if value not in b"/."]
+    names += [
+        b"x" * 255,
+        b"/".join([b"deep" * 60] * 6),
+        "\u00e9".encode(),
+        "e\u0301".encode(),
+        b"new\nline",
+        b".wherobots/mine",
+        b"tail ",
+        b" lead",
+        b"%2F",
+        b"a%00b",
+        "\ufffe\uffff".encode(),
+    ]
+    for name in names:
+        place.write(name, name)
+    with place.engine() as sync:
+        report = sync.run_pass()
+        assert report.complete, report.not_durable
+    sync, home = elsewhere(place, tmp_path)
+    restored = sync.restore()
+    assert restored.complete, restored.failed
+    assert place.local(home) == place.local()
+    assert sync.run_pass().uploaded == 0
+    (home / "new\nline").unlink()
+    sync.run_pass()
+    assert sync.run_pass().deleted == 1
+    assert not [key for key, body in place.keys().items() if body == b"new\nline"]

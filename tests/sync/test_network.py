@@ -1,0 +1,267 @@
+"""Whatever S3 and the network do: bounded, visible, nothing lost, and it goes on by itself when they work again."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from jupyter_wherobots.sync import last_stop
+from jupyter_wherobots.sync.crew import Governor
+from jupyter_wherobots.sync.status import Why
+from tests.strict_s3 import Fault, Quirk
+from tests.sync.conftest import PREFIX, Place
+from tests.sync.test_restore import elsewhere
+
+
+def fill(place: Place, count: int) -> None:
+    for number in range(count):
+        place.write(f"f{number:03d}", b"%d" % number)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault.ERROR, "SlowDown"),
+        (Fault.ERROR, "InternalError"),
+        (Fault.ERROR, "ServiceUnavailable"),
+        (Fault.ERROR_AFTER, "InternalError"),
+        (Fault.RESET_BEFORE, ""),
+        (Fault.RESET_AFTER, ""),
+    ],
+)
+def test_a_third_of_all_requests_failing_loses_nothing(
+    place: Place, fault: Fault, code: str
+) -> None:
+    fill(place, 60)
+    with place.engine(lease=False) as sync:
+        sync.restore()
+        place.s3.fail(None, fault, code=code or "InternalError", probability=0.3, times=None)
+        for _ in range(8):
+            report = sync.run_pass()
+            if report.complete:
+                break
+        assert report.complete
+        assert sync.conflicts() == ()
+    assert place.remote() == place.local()
+
+
+def test_throttling_halves_the_concurrency() -> None:
+    governor = Governor(minimum=4, start=32)
+    governor.throttled()
+    governor.throttled()  # of the same moment
+    assert governor.limit == 16
+    governor.judge(10, 1.0)
+    governor.throttled()
+    assert governor.limit == 8
+    for _ in range(5):
+        governor.judge(10, 1.0)
+        governor.throttled()
+    assert governor.limit == 4
+
+
+def test_concurrency_grows_while_that_pays_and_no_further() -> None:
+    governor = Governor(start=32, maximum=256)
+    for rate in (100, 150, 220, 222, 224):
+        governor.judge(rate, 1.0)
+    assert governor.limit == 32 * 3 // 2 * 3 // 2 * 3 // 2
+
+
+def test_s3_that_is_not_there_is_asked_seldom_and_said(place: Place) -> None:
+    fill(place, 300)
+    with place.engine(lease=False) as sync:
+        sync.restore()
+        down = place.s3.fail(None, Fault.RESET_BEFORE, times=None)
+        report = sync.run_pass()
+        assert report.error is not None
+        assert report.not_durable_count == 300
+        assert down.hits < 200
+        assert sync.status().error == report.error
+        assert sync.status().pending_files == 300
+        place.s3.heal()
+        assert sync.run_pass().complete
+        assert sync.status().error is None
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId"])
+def test_bad_credentials_end_the_pass_at_once_and_are_said(place: Place, code: str) -> None:
+    fill(place, 100)
+    with place.engine(lease=False) as sync:
+        sync.restore()
+        refused = place.s3.fail(None, code=code, times=None)
+        report = sync.run_pass()
+        assert "credentials" in (report.error or "")
+        assert report.not_durable_count == 100
+        assert refused.hits < 70
+        place.s3.heal()
+        assert sync.run_pass().complete
+    assert len(place.remote()) == 100
+
+
+def test_a_denied_look_is_no_absence(place: Place) -> None:
+    """Who may not read is told AccessDenied for everything: nothing may be taken for deleted."""
+    place.write("a", b"one")
+    place.write("b")
+    with place.engine(lease=False) as sync:
+        sync.run_pass()
+        place.s3.put(place.key("a"), b"theirs")
+        place.write("a", b"ours")
+        place.s3.fail("HeadObject", code="AccessDenied", times=None)
+        place.s3.fail("GetObject", code="AccessDenied", times=None)
+        report = sync.run_pass()
+        assert [each.path for each in report.not_durable] == ["a"]
+        assert place.remote()["a"] == b"theirs"
+
+
+def test_passes_go_on_by_themselves_after_an_outage(place: Place) -> None:
+    sync = place.engine(interval=0.05, lease=False)
+    sync.start()
+    assert sync.wait_restored(10)
+    down = place.s3.fail(None, Fault.RESET_BEFORE, times=None)
+    place.write("a")
+    place.s3.wait_until(lambda: down.hits > 3)
+    place.s3.heal()
+    place.s3.wait_until(lambda: place.remote() == {"a": b"text"}, 20)
+
+
+# -- stores that do not keep conditions ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "quirks",
+    [
+        {Quirk.IGNORES_IF_MATCH_ON_PUT, Quirk.IGNORES_IF_NONE_MATCH},
+        {Quirk.REFUSES_IF_MATCH},
+        {Quirk.WANTS_ETAG_UNQUOTED},
+        {Quirk.IGNORES_IF_MATCH_ON_DELETE, Quirk.IGNORES_COPY_CONDITIONS},
+    ],
+)
+def test_a_store_that_keeps_no_conditions_is_compared_with_first(
+    place: Place, quirks: set[Quirk]
+) -> None:
+    place.s3.quirks.update(quirks)
+    file = place.write("a.txt", b"one")
+    with place.engine(capabilities=None) as sync:
+        assert sync.run_pass().complete
+        file.write_bytes(b"two")
+        assert sync.run_pass().complete
+        assert place.remote() == {"a.txt": b"two"}
+        place.s3.put(place.key("a.txt"), b"theirs")
+        file.write_bytes(b"three")
+        report = sync.run_pass()
+        assert report.complete
+        (conflict,) = report.conflicts
+        assert place.remote() == {"a.txt": b"three", conflict.kept_as: b"theirs"}
+        place.s3.put(place.key("new.txt"), b"theirs")
+        place.write("new.txt", b"ours")
+        (conflict,) = sync.run_pass().conflicts
+        assert place.remote()["new.txt"] == b"ours"
+        assert place.remote()[conflict.kept_as or ""] == b"theirs"
+
+
+def test_a_store_without_conditional_delete_deletes_only_when_told_to(place: Place) -> None:
+    place.s3.quirks.add(Quirk.IGNORES_IF_MATCH_ON_DELETE)
+    a, _, c = place.write("a"), place.write("b"), place.write("c")
+    with place.engine(capabilities=None) as sync:
+        sync.run_pass()
+        a.unlink()
+        for _ in range(3):
+            report = sync.run_pass()
+        assert set(place.remote()) == {"a", "b", "c"}
+        assert any("not deleted in S3" in note for note in report.notes)
+    with place.engine(capabilities=None, delete_without_conditions=True) as sync:
+        c.unlink()
+        place.s3.put(place.key("c"), b"theirs")
+        for _ in range(3):
+            sync.run_pass()
+    assert place.remote() == {"b": b"text", "c": b"theirs"}
+
+
+# -- the stop -------------------------------------------------------------------------------------------
+
+
+def test_what_a_stop_lost_is_written_down_and_shown(place: Place, tmp_path: Path) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("saved", b"x")
+        place.write("lost", b"12345")
+        place.s3.fail("PutObject", code="InternalError", key=place.key("lost"), times=None)
+        report = sync.final(10.0)
+        assert not report.complete
+    local = json.loads((place.state / "last-shutdown.json").read_bytes())
+    remote = json.loads(place.s3.body(PREFIX + last_stop.NAME))
+    assert local == remote
+    assert not local["complete"]
+    assert [each["path"] for each in local["notSaved"]] == ["lost"]
+    place.s3.heal()
+    for state in (place.state, tmp_path / "fresh"):
+        home = place.home if state == place.state else tmp_path / "fresh-home"
+        with place.engine(home=home, state=state) as again:
+            again.restore()
+            (lost,) = again.status().lost_at_last_stop
+            assert (lost.path, lost.why, lost.size) == ("lost", Why.FAILED, 5)
+            if state == place.state:
+                continue
+            again.final(10.0)
+    assert json.loads(place.s3.body(PREFIX + last_stop.NAME))["complete"]
+
+
+def test_a_stop_without_s3_is_written_down_here(place: Place) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("lost")
+        place.s3.fail(None, Fault.RESET_BEFORE, times=None)
+        sync.final(2.0)
+    found = json.loads((place.state / "last-shutdown.json").read_bytes())
+    assert [each["path"] for each in found["notSaved"]] == ["lost"]
+
+
+def test_a_second_to_stop_saves_the_newest_notebooks_first(place: Place) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        order: list[str] = []
+        lock = threading.Lock()
+        for number in range(30):
+            file = place.write(f"data{number}.csv")
+            os.utime(file, ns=(number, number))
+        for number in range(5):
+            file = place.write(f"nb{number}.ipynb", b'{"cells": []}')
+            os.utime(file, ns=(number, number))
+
+        def saw(call: object) -> None:
+            with lock:
+                order.append(call.key[len(PREFIX) :])  # type: ignore[attr-defined]
+
+        place.s3.on("PutObject", saw, key=place.key("*.[ic]*"))
+        assert sync._engine is not None
+        sync._engine.governor = Governor(minimum=1, start=1, maximum=1)
+        sync.final(10.0)
+    assert order[:6] == [*(f"nb{number}.ipynb" for number in (4, 3, 2, 1, 0)), "data29.csv"]
+
+
+def test_a_disk_that_fills_up_during_the_restore_is_said_and_resumed(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        place.s3.put(PREFIX + f"f{number}", b"x" * 1000)
+    sync, home = elsewhere(place, tmp_path)
+    real = os.write
+    full = {"now": True}
+
+    def write(fd: int, data: bytes) -> int:
+        if full["now"] and stat.S_ISREG(os.fstat(fd).st_mode) and len(data) == 1000:
+            raise OSError(28, "No space left on device")
+        return real(fd, data)
+
+    monkeypatch.setattr(os, "write", write)
+    report = sync.restore()
+    assert not report.complete
+    assert {each.message for each in report.failed} == {"The disk is full."}
+    assert place.local(home) == {}
+    full["now"] = False
+    assert sync.restore().complete
+    assert len(place.local(home)) == 3
