@@ -390,8 +390,9 @@ def test_memory_is_bounded_over_all_uploads(
         results = [pool.submit(upload, s3, f"{number}") for number in range(5)]
         gate.wait_for_arrivals(3)
         strict_s3.wait_for("CreateMultipartUpload", 5)
-        assert strict_s3.journal.in_flight == 3
+        strict_s3.wait_until(lambda: strict_s3.journal.in_flight == 3)
         assert budget.free == 0
+        assert len(gate.wait_for_arrivals(3)) == 3
         gate.release()
         for result in results:
             result.result(timeout=30)
