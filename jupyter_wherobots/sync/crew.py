@@ -30,8 +30,8 @@ class Governor:
     """How many requests at once: grows while that pays, halves when S3 asks to slow down (AIMD)."""
 
     def __init__(self, *, minimum: int = 4, start: int = 32, maximum: int = 256) -> None:
-        self.limit = start
-        self._minimum = minimum
+        self.limit = min(start, maximum)
+        self._minimum = min(minimum, maximum)
         self._maximum = maximum
         self._lock = threading.Lock()
         self._rate = 0.0

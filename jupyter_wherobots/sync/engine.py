@@ -66,7 +66,7 @@ class Engine:
         self._s3 = s3
         self.home = home
         self.names = Names(prefix)
-        self.governor = Governor()
+        self.governor = Governor(maximum=options.concurrency)
         self.notes: tuple[str, ...] = ()
         self.lease: Lease | None = None
         """None until something is to be written."""

@@ -19,7 +19,8 @@ class SyncOptions:
     deleted in home is deleted in S3, by the safe rule. ``delete_without_conditions``: also on an endpoint whose conditional
     DELETE does not work. ``capabilities``: what the store can do, if that is known; else it is probed before the
     first write. ``lease``: agree with other instances of the user on who may
-    overwrite. ``review_interval``: seconds between two listings of S3 for what others changed there. ``clock``: the seam
+    overwrite. ``review_interval``: seconds between two listings of S3 for what others changed there.
+    ``concurrency``: requests at once at most. ``clock``: the seam
     for tests.
     """
 
@@ -29,5 +30,6 @@ class SyncOptions:
     delete_without_conditions: bool = False
     lease: bool = True
     review_interval: float = 3600.0
+    concurrency: int = 256
     capabilities: Capabilities | None = None
     clock: Clock = field(default_factory=Clock)

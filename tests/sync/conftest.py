@@ -87,6 +87,7 @@ class Place:
 @pytest.fixture
 def place(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterator[Place]:
     s3_env(strict_s3)
+    s3 = S3(strict_s3.bucket, timeouts=Timeouts(2.0, 5.0, 5.0), attempts=1)
     engines: list[HomeSync] = []
 
     def engine(home: Path | None = None, state: Path | None = None, **options: object) -> HomeSync:
@@ -94,7 +95,7 @@ def place(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterato
         options.setdefault("hints", False)
         options.setdefault("capabilities", FULL)
         made = HomeSync(
-            S3(strict_s3.bucket, timeouts=Timeouts(2.0, 5.0, 5.0), attempts=1),
+            s3,
             PREFIX,
             home or found.home,
             state or found.state,
@@ -108,3 +109,4 @@ def place(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterato
     yield found
     for each in engines:
         each.stop()
+    s3.close()

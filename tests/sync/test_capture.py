@@ -14,20 +14,12 @@ import pytest
 from jupyter_wherobots.sync import capture
 from jupyter_wherobots.sync.capture import Quiet
 from jupyter_wherobots.sync.clock import FileClock
-from jupyter_wherobots.sync.crew import Governor
 from jupyter_wherobots.sync.scan import pack
-from jupyter_wherobots.sync.service import HomeSync
 from jupyter_wherobots.sync.status import ConflictKind, Why
 from tests.strict_s3 import Call
 from tests.sync.conftest import Place
 
 GOOD = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
-
-
-def one_at_a_time(sync: HomeSync) -> None:
-    """Requests in the order of the plan."""
-    assert sync._engine is not None
-    sync._engine.governor = Governor(minimum=1, start=1, maximum=1)
 
 
 # -- one instant -------------------------------------------------------------------------------------
@@ -135,7 +127,7 @@ def test_a_link_swapped_in_does_not_lead_out_of_home(place: Place, tmp_path: Pat
     secret.mkdir()
     (secret / "x").write_bytes(b"secret")
     place.write("d/x", b"mine")
-    with place.engine() as sync:
+    with place.engine(concurrency=1) as sync:
         sync.run_pass()
         place.write("d/x", b"newer")
         blocker = place.write("blocker.ipynb", GOOD)
@@ -146,7 +138,6 @@ def test_a_link_swapped_in_does_not_lead_out_of_home(place: Place, tmp_path: Pat
 
         # The notebook is put first; d/x was scanned and is captured after the swap.
         place.s3.on("PutObject", swap, key=place.key("blocker.ipynb"), times=1)
-        one_at_a_time(sync)
         sync.run_pass()
         blocker.unlink()
     assert b"secret" not in place.remote().values()
@@ -284,7 +275,7 @@ def test_refs_never_come_before_what_they_point_to(place: Place) -> None:
     repository.mkdir()
     git(repository, "init", "-q")
     commit(repository, 0)
-    with place.engine() as sync:
+    with place.engine(concurrency=1) as sync:
         sync.run_pass()
         count = 0
 
@@ -297,7 +288,6 @@ def test_refs_never_come_before_what_they_point_to(place: Place) -> None:
                 git(repository, "prune-packed", "-q")
 
         commit(repository, 100)
-        one_at_a_time(sync)
         place.s3.on("PutObject", disturb, key=place.key("repo/.git/objects/*"), times=3)
         sync.run_pass()
         assert count == 3

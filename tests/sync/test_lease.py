@@ -101,8 +101,7 @@ def test_a_restart_with_the_same_state_takes_its_own_lease_back(place: Place) ->
     place.write("a", b"one")
     first = place.engine()
     first.run_pass()
-    assert first._engine is not None
-    first._engine.lease = None  # as if it were killed: nothing is given back
+    first._session.opened().lease = None  # as if it were killed: nothing is given back
     first.stop()
     assert place.s3.object(LEASE) is not None
     place.write("a", b"two")
@@ -126,9 +125,9 @@ def test_a_take_over_leaves_the_first_one_only_adding(place: Place, other: HomeS
         (conflict,) = first.run_pass().conflicts
         assert place.remote() == {"a": b"ours", conflict.kept_as: b"theirs"}
         # Once it has, it only adds.
-        assert first._engine is not None
-        assert first._engine.lease is not None
-        first._engine.lease._try(force=False)
+        lease = first._session.opened().lease
+        assert lease is not None
+        lease._try(force=False)
         place.write("a", b"more")
         assert not first.run_pass().complete
 
@@ -152,7 +151,7 @@ def test_a_renewal_whose_answer_was_lost_is_still_ours(place: Place) -> None:
         place.write("a")
         first.run_pass()
         place.s3.fail("PutObject", Fault.RESET_AFTER, key=LEASE)
-        lease = first._engine.lease  # type: ignore[union-attr]
+        lease = first._session.opened().lease
         assert lease is not None
         with pytest.raises(Exception, match="S3 did not answer"):
             lease._try(force=False)
