@@ -75,6 +75,7 @@ class _Answer:
 _OBSTORE_ANSWER = re.compile(r'\n +status: (\d{3}),\n +body: (?:None|Some\(\n +"(.*)",\n)')
 _OBSTORE_HEAD = re.compile(r"\n +method: HEAD,\n")
 _OBSTORE_KIND = re.compile(r"HttpError \{\n +kind: (\w+),\n")
+_OBSTORE_CERTIFICATE = re.compile(r"\n +error: InvalidCertificate\(\n")
 _OBSTORE_REASON = re.compile(r'\n +(?:message|error): "([^"\\]+)",\n')
 _OBSTORE_WORDS = {
     " - Received redirect without LOCATION": "PermanentRedirect",
@@ -103,7 +104,7 @@ def s3_code(exc: BaseException) -> str:
         if words in str(exc):
             return code
     if kind := _OBSTORE_KIND.search(str(exc)):
-        if "invalid peer certificate" in str(exc):
+        if _OBSTORE_CERTIFICATE.search(str(exc)):
             return "UntrustedCertificate"
         return {"Connect": "NoNetwork", "Timeout": "Timeout"}.get(kind.group(1), "ConnectionLost")
     for cls in type(exc).__mro__:

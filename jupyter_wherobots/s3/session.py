@@ -91,8 +91,10 @@ class Session:
         """A new S3 client in the bucket's region. Raises NotConfigured, and what botocore does for bad credentials."""
         with self._lock:
             client = self._client(timeouts, attempts, max_connections)
-            endpoint = urlsplit(client.meta.endpoint_url).hostname or ""
-            if endpoint.endswith(_AWS) and not self._region_asked:
+            endpoint = urlsplit(client.meta.endpoint_url)
+            if endpoint.scheme == "https":
+                self._certificates()  # botocore would find out late, and blame the certificate
+            if (endpoint.hostname or "").endswith(_AWS) and not self._region_asked:
                 # botocore follows a bucket to its region, obstore does not: so both are told where it lies.
                 self._region_asked = True
                 self._region = self._bucket_region(timeouts)
@@ -198,7 +200,10 @@ class Session:
                 "aws_endpoint_url_s3": endpoint,
                 "region": region,
                 "virtual_hosted_style_request": virtual,
+                "conditional_put": "etag",
                 "skip_signature": False,
+                "unsigned_payload": False,
+                "s3_express": False,
             },
             client_options=options,
             retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=60)},
