@@ -118,4 +118,4 @@ def find_it_in_the_panel(page: Page) -> None:
 
 def tells_the_truth_about_the_endpoint(ready: dict[str, object], store: str) -> None:
     notes = " ".join(ask(ready, "wherobots/sync")["notes"])
-    assert ("conditional" in notes.lower()) == (store == "rclone"), notes
+    assert ("ignores If-Match on PUT" in notes) == (store == "rclone"), notes
