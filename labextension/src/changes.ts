@@ -84,6 +84,21 @@ export class Changes {
     }
   }
 
+  /** The rows that are being dragged, or null. */
+  dragged: readonly IEntry[] | null = null;
+
+  /** Whether the dragged rows can be dropped on a folder: not where they are, nor into themselves. */
+  canMoveTo(folder: string): boolean {
+    const rows = this.dragged;
+    return (
+      rows !== null &&
+      this.whyNotChangeable(rows) === null &&
+      rows.every(
+        row => parentOf(row.path) !== folder && !folder.startsWith(row.path)
+      )
+    );
+  }
+
   get held(): IHeld | null {
     return this._held;
   }

@@ -64,15 +64,20 @@ export class Uploads {
   }
 
   /** Upload what was dropped: files, and folders with all that is in them. */
-  async addDropped(data: DataTransfer): Promise<void> {
+  async addDropped(
+    data: DataTransfer,
+    folder = this.options.browser.path
+  ): Promise<void> {
     // Read at once: the list is empty as soon as the event is over.
     const entries = Array.from(data.items, item =>
       item.kind === 'file' ? item.webkitGetAsEntry() : null
     ).filter(entry => entry !== null);
     const files = Array.from(data.files);
-    const folder = this.options.browser.path;
     if (entries.length === 0) {
-      await this.addFiles(files);
+      await this.add(
+        files.map(file => ({ file, name: file.name })),
+        folder
+      );
       return;
     }
     const { trans } = this.options;

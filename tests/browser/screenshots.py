@@ -36,7 +36,7 @@ FOLDERS = ("models", "sentinel-2", "warehouse")
 LONG = (
     "a file whose name is so long that no sidebar could ever show it to the end.parquet",
     "ein Ordner mit einem sehr langen Namen, der auch noch Umlaute hat: äöü/x",
-    "数据集 2026 – 最终版本.csv",
+    "数据集 2026-最终版本.csv",
     "   leading spaces.txt",
     "percent%20sign & plus+.txt",
 )

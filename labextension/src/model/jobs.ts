@@ -123,12 +123,18 @@ export class JobList {
     Signal.clearData(this);
   }
 
-  private _take(jobs: readonly IJob[]): void {
+  private _take(given: readonly IJob[]): void {
     const before = new Map(this._items.map(job => [job.id, job]));
+    for (const job of given) {
+      // Over before this page heard of it: no news to anybody who looks at it now.
+      if (isOver(job) && !before.has(job.id) && !this._requests.has(job.id)) {
+        this._old.add(job.id);
+      }
+    }
+    const jobs = given.filter(job => !this._old.has(job.id));
     this._items = jobs;
     for (const job of jobs) {
       const old = before.get(job.id);
-      // One that was over when this page first heard of it is no news, unless this page began it.
       const begun = old ? !isOver(old) : this._requests.has(job.id);
       if (isOver(job) && begun) {
         this._ended.emit(job);
@@ -138,6 +144,7 @@ export class JobList {
   }
 
   private _items: readonly IJob[] = [];
+  private readonly _old = new Set<string>();
   private readonly _requests = new Map<string, JobRequest>();
   private readonly _poll: Poll;
   private readonly _changed = new Signal<this, void>(this);

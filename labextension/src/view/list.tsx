@@ -12,6 +12,7 @@ import type { SortKey } from '../model/order';
 import { keyOf } from '../model/paths';
 import { usePanel, useSignal } from './context';
 import { formatBytes, formatDate, formatDateTime } from './format';
+import { useDrop } from './dropping';
 import { NameField } from './namefield';
 
 /** Rows drawn beyond the visible ones, on each side. */
@@ -207,6 +208,7 @@ export function List(): JSX.Element {
     event.stopPropagation();
   };
 
+  const drop = useDrop(entryAt);
   const shown = rows.slice(from, to);
   // Rows that leave lend their nodes to those that come: much cheaper than making new ones.
   const slots = visible + 2 * OVERSCAN + 1;
@@ -233,7 +235,11 @@ export function List(): JSX.Element {
       onKeyDown={onKeyDown}
       onPaste={event => {
         const { files } = event.clipboardData;
+        if (event.target !== event.currentTarget) {
+          return; // into a name that is being typed
+        }
         if (files.length > 0) {
+          event.preventDefault();
           void panel.uploads.addDropped(event.clipboardData);
         } else if (
           event.clipboardData.getData('text/plain') === panel.changes.held?.text
@@ -241,6 +247,7 @@ export function List(): JSX.Element {
           void panel.changes.paste();
         }
       }}
+      {...drop}
       onFocus={event => {
         if (event.target === event.currentTarget && active === -1 && rows[0]) {
           selection.focus(keyOf(rows[0]));
@@ -386,6 +393,7 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
       data-index={index}
       data-type={entry.type}
       data-root={root !== null || undefined}
+      draggable={!props.renaming}
       aria-rowindex={index + 2}
       aria-selected={selected}
       aria-label={`${name}, ${facts.join(', ')}`}

@@ -68,10 +68,9 @@ export function NameField(): JSX.Element {
         }}
         onKeyDown={event => {
           event.stopPropagation();
-          if (event.key === 'Enter') {
-            end(true);
-          } else if (event.key === 'Escape') {
-            end(false);
+          if (event.key === 'Enter' || event.key === 'Escape') {
+            event.preventDefault(); // or a dialog that opens now would take the key for its own
+            end(event.key === 'Enter');
           }
         }}
       />

@@ -1,0 +1,220 @@
+"""Rename, delete, move, copy, share, download: the words are true, and nothing happens unasked."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Seed
+from tests.browser.lab import ORGANIZATION, OWN, USER, Panel
+from tests.strict_s3 import StrictS3
+
+pytestmark = pytest.mark.browser
+
+
+def keys(s3: StrictS3, path: str = OWN) -> list[str]:
+    prefix = f"{ORGANIZATION}/{path}"
+    return [key.removeprefix(prefix) for key in s3.keys(prefix)]
+
+
+def menu(panel: Panel, row: str, item: str) -> None:
+    """Choose from the context menu of a row."""
+    panel.row(row).click(button="right")
+    panel.page.get_by_role("menuitem", name=item).click()
+
+
+def test_a_file_is_renamed_in_place(seed: Seed, panel: Panel, page: Page, s3: StrictS3) -> None:
+    seed(f"{OWN}old name.csv", f"{OWN}other.csv", body=b"content")
+    panel.go(OWN)
+    panel.row("old name.csv").click()
+    page.keyboard.press("F2")
+    field = panel.region.get_by_role("textbox", name="New name")
+    expect(field).to_have_value("old name.csv")
+    page.keyboard.type("new")  # the part before the extension is selected
+    page.keyboard.press("Enter")
+    expect(panel.row("new.csv")).to_have_attribute("aria-selected", "true")
+    expect(panel.row("old name.csv")).to_have_count(0)
+    assert keys(s3) == ["new.csv", "other.csv"]
+    assert s3.body(f"{ORGANIZATION}/{OWN}new.csv") == b"content"
+
+
+def test_renaming_onto_a_name_that_is_taken_is_refused(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    seed(f"{OWN}a.csv", body=b"a")
+    seed(f"{OWN}b.csv", body=b"b")
+    panel.go(OWN)
+    panel.row("a.csv").click()
+    page.keyboard.press("F2")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("b.csv")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("already exists")
+    assert s3.body(f"{ORGANIZATION}/{OWN}b.csv") == b"b"
+    assert keys(s3) == ["a.csv", "b.csv"]
+
+
+def test_escape_leaves_the_name_as_it_was(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    seed(f"{OWN}a.csv")
+    panel.go(OWN)
+    panel.row("a.csv").click()
+    page.keyboard.press("F2")
+    page.keyboard.type("b")
+    page.keyboard.press("Escape")
+    expect(panel.grid).to_be_focused()
+    assert keys(s3) == ["a.csv"]
+
+
+def test_deleting_says_how_much_it_is_and_that_it_is_for_good(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    seed(*(f"{OWN}folder/{n}.csv" for n in range(25)), body=b"x" * 1024)
+    seed(f"{OWN}keep.csv", f"{OWN}gone.csv", body=b"x" * 1024)
+    panel.go(OWN)
+    panel.row("folder").click()
+    panel.row("gone.csv").click(modifiers=["Control"])
+    page.keyboard.press("Delete")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("26 files, 26 KB")
+    expect(dialog).to_contain_text("deleted for good")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert len(keys(s3)) == 27
+    panel.grid.focus()
+    page.keyboard.press("Delete")
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(panel.row("folder")).to_have_count(0)
+    expect(panel.row("keep.csv")).to_be_visible()
+    assert keys(s3) == ["keep.csv"]
+
+
+def test_a_version_somebody_wrote_meanwhile_is_not_deleted(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    seed(f"{OWN}a.csv", body=b"old")
+    panel.go(OWN)
+    panel.row("a.csv").click()
+    s3.put(f"{ORGANIZATION}/{OWN}a.csv", b"somebody's")
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="Delete for good").click()
+    transfers = panel.region.get_by_role("region", name="Transfers")
+    expect(transfers.get_by_role("alert")).to_contain_text("a.csv")
+    assert s3.body(f"{ORGANIZATION}/{OWN}a.csv") == b"somebody's"
+
+
+def test_spark_logs_ask_first(seed: Seed, panel: Panel, page: Page, s3: StrictS3) -> None:
+    seed("spark-logs/app/events.log")
+    panel.enter("spark-logs")
+    expect(panel.region.get_by_text("may affect your experience")).to_be_visible()
+    panel.row("app").click()
+    page.keyboard.press("Delete")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("may affect your experience")
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(panel.row("app")).to_have_count(0)
+    panel.button("New folder").click()
+    page.keyboard.type("mine")
+    page.keyboard.press("Enter")
+    expect(dialog).to_contain_text("may affect your experience")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert keys(s3, "spark-logs/") == []
+
+
+def test_cut_and_paste_moves_copy_and_paste_copies(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    seed(f"{OWN}a.csv", body=b"a")
+    seed(f"{OWN}b.csv", body=b"b")
+    seed(f"{OWN}target/there.csv")
+    panel.go(OWN)
+    panel.row("a.csv").click()
+    page.keyboard.press("Control+x")
+    panel.enter("target")
+    panel.grid.focus()
+    page.keyboard.press("Control+v")
+    expect(panel.row("a.csv")).to_be_visible()
+    page.keyboard.press("Backspace")
+    panel.row("b.csv").click()
+    page.keyboard.press("Control+c")
+    panel.enter("target")
+    panel.grid.focus()
+    page.keyboard.press("Control+v")
+    expect(panel.row("b.csv")).to_be_visible()
+    s3.wait_until(lambda: keys(s3) == ["b.csv", "target/a.csv", "target/b.csv", "target/there.csv"])
+
+
+def test_a_name_taken_at_the_destination_is_asked_about(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    seed(f"{OWN}a.csv", body=b"new")
+    seed(f"{OWN}target/a.csv", body=b"old")
+    panel.go(OWN)
+    panel.row("a.csv").click()
+    page.keyboard.press("Control+c")
+    panel.enter("target")
+    panel.grid.focus()
+    page.keyboard.press("Control+v")
+    transfers = panel.region.get_by_role("region", name="Transfers")
+    expect(transfers.get_by_role("alert")).to_contain_text("already exists")
+    assert s3.body(f"{ORGANIZATION}/{OWN}target/a.csv") == b"old"
+    transfers.get_by_role("button", name="Keep both").click()
+    expect(panel.row("a (1).csv")).to_be_visible()
+    assert keys(s3, f"{OWN}target/") == ["a (1).csv", "a.csv"]
+
+
+def test_share_puts_a_copy_beside_everybody_and_its_path_into_the_clipboard(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    seed(f"{OWN}study.ipynb", body=b"{}")
+    panel.go(OWN)
+    menu(panel, "study.ipynb", "Share a Copy")
+    s3.wait_until(lambda: keys(s3, "data/shared/") == ["study.ipynb"])
+    assert panel.clipboard() == f"s3://strict-bucket/{ORGANIZATION}/data/shared/study.ipynb"
+    assert keys(s3) == ["study.ipynb"]
+
+
+def test_several_are_downloaded_as_one_zip(seed: Seed, panel: Panel, page: Page) -> None:
+    seed(f"{OWN}folder/a.csv", f"{OWN}b.csv", body=b"content")
+    panel.go(OWN)
+    panel.row("folder").click()
+    panel.row("b.csv").click(modifiers=["Control"])
+    with page.expect_download() as download:
+        menu(panel, "b.csv", "Download as Zip")
+    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    assert sorted(archive.namelist()) == ["b.csv", "folder/a.csv"]
+    assert archive.read("b.csv") == b"content"
+
+
+def test_what_is_protected_cannot_be_touched(panel: Panel, page: Page) -> None:
+    """In the read-only folders every item of the menu that would change something is disabled."""
+    panel.enter("data")
+    for name in (f"customer-{USER}", "shared"):
+        panel.row(name).click(button="right")
+        for item in ("Rename", "Cut", "Delete", "New Folder", "Upload Files", "Upload Folder"):
+            entry = page.get_by_role("menuitem", name=item)
+            expect(entry).to_have_attribute("aria-disabled", "true")
+        page.keyboard.press("Escape")
+    panel.row("shared").click()
+    page.keyboard.press("Delete")
+    page.keyboard.press("F2")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(panel.region.get_by_role("textbox")).to_have_count(0)
+
+
+def test_no_command_of_the_file_browser_is_in_the_menu(
+    seed: Seed, panel: Panel, page: Page
+) -> None:
+    """They would act on whatever is selected in the other browser."""
+    seed(f"{OWN}a.csv")
+    panel.go(OWN)
+    panel.row("a.csv").click(button="right")
+    commands = page.locator(".lm-Menu-item[data-type=command]").evaluate_all(
+        "items => items.map(item => item.dataset.command)"
+    )
+    assert commands
+    foreign = [each for each in commands if not each.startswith("jupyter-wherobots:")]
+    assert foreign == ["__internal:context-menu-info"]  # how to get the browser's own menu

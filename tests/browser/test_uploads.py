@@ -1,0 +1,249 @@
+"""Uploads: chosen, dropped, pasted; asked before anything is replaced; paused, cancelled and resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Seed
+from tests.browser.lab import ORGANIZATION, OWN, Panel, open_lab
+from tests.jupyter_process import JupyterProcess
+from tests.strict_s3 import Call, StrictS3
+
+pytestmark = pytest.mark.browser
+
+
+def choose(panel: Panel, *files: Path) -> None:
+    with panel.page.expect_file_chooser() as chooser:
+        panel.button("Upload").click()
+    chooser.value.set_files(list(files))
+
+
+def transfers(panel: Panel) -> Locator:
+    return panel.region.get_by_role("region", name="Transfers")
+
+
+# Synthetic files of the page itself: a DataTransfer that a script may fill, dropped or pasted as a person would.
+SEND = """
+([grid, type, files]) => {
+  const data = new DataTransfer();
+  for (const [name, text] of files) { data.items.add(new File([text], name)); }
+  const options = { bubbles: true, cancelable: true };
+  const event = type === 'paste'
+    ? new ClipboardEvent('paste', { ...options, clipboardData: data })
+    : new DragEvent(type, { ...options, dataTransfer: data });
+  return !grid.dispatchEvent(event);
+}
+"""
+
+
+def send(panel: Panel, kind: str, *files: tuple[str, str]) -> bool:
+    """Drop, drag over, or paste files; whether the panel took the event."""
+    taken: bool = panel.page.evaluate(
+        SEND, [panel.grid.element_handle(), kind, [list(file) for file in files]]
+    )
+    return taken
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    """Five parts and a bit, all different."""
+    file = tmp_path / "big file.bin"
+    with file.open("wb") as stream:
+        for n in range(5 * 16 + 3):
+            stream.write(hashlib.sha256(bytes([n])).digest() * (2**20 // 32))
+        stream.write(b"end")
+    return file
+
+
+def test_many_files_arrive_in_parallel(panel: Panel, s3: StrictS3, tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.csv" for n in range(12)]
+    for n, file in enumerate(files):
+        file.write_text(f"content {n}")
+    panel.go(OWN)
+    choose(panel, *files)
+    expect(panel.row("11.csv")).to_be_visible()
+    expect(transfers(panel)).to_contain_text("All done")
+    assert s3.contents(f"{ORGANIZATION}/{OWN}") == {
+        f"{ORGANIZATION}/{OWN}{file.name}": file.read_bytes() for file in files
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        ("Skip", {"a.csv": b"old"}),
+        ("Replace", {"a.csv": b"new"}),
+        ("Keep both", {"a.csv": b"old", "a (1).csv": b"new"}),
+    ],
+)
+def test_a_name_that_is_taken_is_asked_about(
+    seed: Seed, panel: Panel, s3: StrictS3, tmp_path: Path, answer: str, left: dict[str, bytes]
+) -> None:
+    seed(f"{OWN}a.csv", body=b"old")
+    (tmp_path / "a.csv").write_bytes(b"new")
+    panel.go(OWN)
+    choose(panel, tmp_path / "a.csv")
+    group = transfers(panel).get_by_role("group", name="What to do with a.csv")
+    expect(group).to_be_visible()
+    assert s3.body(f"{ORGANIZATION}/{OWN}a.csv") == b"old"
+    group.get_by_role("button", name=answer).click()
+    expect(transfers(panel)).to_contain_text("All done")
+    assert s3.contents(f"{ORGANIZATION}/{OWN}") == {
+        f"{ORGANIZATION}/{OWN}{name}": body for name, body in left.items()
+    }
+
+
+def test_one_answer_does_for_all(seed: Seed, panel: Panel, s3: StrictS3, tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.csv" for n in range(9)]
+    for file in files:
+        file.write_bytes(b"new")
+    seed(*(f"{OWN}{file.name}" for file in files), body=b"old")
+    panel.go(OWN)
+    choose(panel, *files)
+    group = transfers(panel).get_by_role("group").first
+    group.get_by_role("checkbox", name="for all").check()
+    group.get_by_role("button", name="Replace").click()
+    expect(transfers(panel)).to_contain_text("All done")
+    assert set(s3.contents(f"{ORGANIZATION}/{OWN}").values()) == {b"new"}
+
+
+def test_dropped_and_pasted_files_are_uploaded(panel: Panel, s3: StrictS3) -> None:
+    panel.go(OWN)
+    assert send(panel, "dragover", ("a.csv", "dropped"))
+    assert send(panel, "drop", ("a.csv", "dropped"))
+    expect(panel.row("a.csv")).to_be_visible()
+    assert send(panel, "paste", ("b.csv", "pasted"))
+    expect(panel.row("b.csv")).to_be_visible()
+    assert s3.body(f"{ORGANIZATION}/{OWN}a.csv") == b"dropped"
+    assert s3.body(f"{ORGANIZATION}/{OWN}b.csv") == b"pasted"
+
+
+def test_a_drop_on_a_folder_goes_into_it(seed: Seed, panel: Panel, s3: StrictS3) -> None:
+    seed(f"{OWN}folder/there.csv")
+    panel.go(OWN)
+    row = panel.row("folder").element_handle()
+    panel.page.evaluate(SEND, [row, "drop", [["a.csv", "dropped"]]])
+    s3.wait_until(lambda: s3.object(f"{ORGANIZATION}/{OWN}folder/a.csv") is not None)
+
+
+def test_a_drop_on_a_read_only_folder_is_refused(panel: Panel, page: Page, s3: StrictS3) -> None:
+    panel.enter("data")
+    assert (
+        panel.page.evaluate(
+            """grid => {
+          const data = new DataTransfer();
+          data.items.add(new File(['x'], 'x'));
+          const event = new DragEvent('dragover', { bubbles: true, cancelable: true, dataTransfer: data });
+          grid.dispatchEvent(event);
+          return event.dataTransfer.dropEffect;
+        }""",
+            panel.grid.element_handle(),
+        )
+        == "none"
+    )
+    send(panel, "drop", ("a.csv", "dropped"))
+    expect(page.get_by_role("dialog")).to_contain_text("read-only")
+    assert s3.keys() == []
+
+
+def test_a_folder_is_uploaded_with_all_that_is_in_it(
+    panel: Panel, page: Page, s3: StrictS3, tmp_path: Path
+) -> None:
+    for name in ("study/a.csv", "study/deep/er/b.csv"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+    panel.go(OWN)
+    panel.grid.click(button="right", position={"x": 100, "y": 200})
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("menuitem", name="Upload Folder").click()
+    chooser.value.set_files(tmp_path / "study")
+    expect(panel.row("study")).to_be_visible()
+    expect(transfers(panel)).to_contain_text("All done")
+    assert s3.contents(f"{ORGANIZATION}/{OWN}") == {
+        f"{ORGANIZATION}/{OWN}study/a.csv": b"study/a.csv",
+        f"{ORGANIZATION}/{OWN}study/deep/er/b.csv": b"study/deep/er/b.csv",
+    }
+
+
+@contextmanager
+def parts_held_after(s3: StrictS3, count: int) -> Iterator[None]:
+    """S3 takes so many parts, and lets the others wait until the block ends."""
+    arrived, lock, go_on = 0, threading.Lock(), threading.Event()
+
+    def hold(_: Call) -> None:
+        nonlocal arrived
+        with lock:
+            arrived += 1
+            late = arrived > count
+        if late:
+            go_on.wait(60)
+
+    s3.on("UploadPart", hold)
+    yield
+    go_on.set()
+    s3.heal()
+
+
+def test_a_large_file_is_paused_and_resumed(panel: Panel, s3: StrictS3, big: Path) -> None:
+    panel.go(OWN)
+    with parts_held_after(s3, 2):
+        choose(panel, big)
+        s3.wait_for("UploadPart", 2)
+        panel.button(f"Pause the upload of {big.name}").click()
+        expect(transfers(panel)).to_contain_text("paused")
+    panel.button(f"Resume the upload of {big.name}").click()
+    expect(panel.row(big.name)).to_be_visible(timeout=60_000)
+    assert s3.body(f"{ORGANIZATION}/{OWN}{big.name}") == big.read_bytes()
+
+
+def test_a_cancelled_upload_leaves_nothing_behind(panel: Panel, s3: StrictS3, big: Path) -> None:
+    panel.go(OWN)
+    with parts_held_after(s3, 1):
+        choose(panel, big)
+        s3.wait_for("UploadPart", 1)
+        panel.button(f"Cancel the upload of {big.name}").click()
+        expect(transfers(panel)).to_contain_text("Cancelled")
+    s3.wait_until(lambda: s3.uploads() == [])
+    assert s3.keys() == []
+
+
+def test_an_upload_goes_on_after_a_reload(
+    panel: Panel, page: Page, lab_server: JupyterProcess, s3: StrictS3, big: Path
+) -> None:
+    panel.go(OWN)
+    page.on("dialog", lambda dialog: dialog.accept())
+    with parts_held_after(s3, 3):
+        choose(panel, big)
+        s3.wait_for("UploadPart", 3)
+        open_lab(page, lab_server)
+    panel.open()
+    expect(transfers(panel)).to_contain_text("arrived before the page was left")
+    with page.expect_file_chooser() as chooser:
+        panel.button(f"Choose {big.name} again to go on").click()
+    chooser.value.set_files(big)
+    expect(transfers(panel)).to_contain_text("All done", timeout=60_000)
+    assert s3.body(f"{ORGANIZATION}/{OWN}{big.name}") == big.read_bytes()
+    parts = -(-big.stat().st_size // (8 * 2**20))
+    assert s3.count("UploadPart") <= parts + 4  # what was on its way when the page went
+    assert s3.count("CreateMultipartUpload") == 1
+
+
+def test_a_failed_upload_says_why_and_can_be_tried_again(
+    panel: Panel, s3: StrictS3, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_bytes(b"content")
+    panel.go(OWN)
+    s3.deny(f"{ORGANIZATION}/{OWN}")
+    choose(panel, tmp_path / "a.csv")
+    expect(transfers(panel).get_by_role("alert")).to_contain_text("may list but not write")
+    s3.allow_all()
+    panel.button("Retry the upload of a.csv").click()
+    expect(panel.row("a.csv")).to_be_visible()
