@@ -13,9 +13,15 @@ import traceback
 from collections.abc import Sequence
 
 from .. import __version__
-from ..errors import InvalidPath, InvalidRequest, NotConfigured, WherobotsError
-from . import demo, doctor, env, home, ls, status
-from .common import ExitCode, Parser, print_json, printable
+from ..errors import (
+    ConfirmationRequired,
+    InvalidPath,
+    InvalidRequest,
+    NotConfigured,
+    WherobotsError,
+)
+from . import cat, cp, demo, doctor, env, home, ls, mkdir, rm, status
+from .common import ExitCode, Parser, print_error, print_json
 
 _DESCRIPTION = "Managed storage in Jupyter, from the command line."
 
@@ -23,6 +29,7 @@ _EPILOG = """\
 examples:
   eval "$(jupyter wherobots env)"                       set USER_S3_PATH and the others in this shell
   jupyter wherobots ls -l /data/shared                  what lies in the shared folder
+  jupyter wherobots cp -r results wb:/data/shared/      share a folder
   jupyter wherobots doctor                              is everything set up right, and if not, what to do
   jupyter wherobots sync --once --home ~ --state ~/.local/state/jupyter-wherobots
   jupyter wherobots demo                                try it all, on an S3 server in the process
@@ -41,7 +48,7 @@ def parser() -> Parser:
     top = Parser(prog="jupyter wherobots", description=_DESCRIPTION, epilog=_EPILOG)
     top.add_argument("--version", action="version", version=f"jupyter-wherobots {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for group in (env, ls, doctor, home, status, demo):
+    for group in (env, ls, cp, rm, mkdir, cat, doctor, home, status, demo):
         group.add_to(commands)
     return top
 
@@ -80,8 +87,6 @@ def _report(error: WherobotsError, arguments: argparse.Namespace) -> int:
         traceback.print_exception(error.__cause__)
     if arguments.json:
         print_json({"error": error.to_json()})
-    print(f"error: {printable(error.message)}", file=sys.stderr)
-    if error.hint:
-        print(f"  {printable(error.hint)}", file=sys.stderr)
-    usage = isinstance(error, (NotConfigured, InvalidPath, InvalidRequest))
+    print_error(error)
+    usage = isinstance(error, (NotConfigured, InvalidPath, InvalidRequest, ConfirmationRequired))
     return int(ExitCode.USAGE if usage else ExitCode.FAILED)

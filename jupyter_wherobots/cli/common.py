@@ -7,9 +7,9 @@ import json
 import sys
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from ..errors import NotConfigured
+from ..errors import NotConfigured, WherobotsError
 
 if TYPE_CHECKING:
     from ..layout import Place
@@ -89,9 +89,16 @@ def require_place(configuration: Configuration) -> Place:
     return configuration.place
 
 
-def print_json(value: object) -> None:
-    """One line of JSON, at once."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+def print_json(value: object, out: TextIO | None = None) -> None:
+    """One line of JSON, at once, on stdout unless told otherwise."""
+    print(json.dumps(value, ensure_ascii=False), file=out, flush=True)
+
+
+def print_error(error: WherobotsError) -> None:
+    """What went wrong and what to do about it, on stderr."""
+    print(f"error: {printable(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {printable(error.hint)}", file=sys.stderr)
 
 
 def printable(text: str) -> str:

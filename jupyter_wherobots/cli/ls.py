@@ -6,26 +6,13 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidPath, NotFound
-from .common import (
-    Commands,
-    ExitCode,
-    Parser,
-    add_command,
-    human_size,
-    print_json,
-    printable,
-    read_configuration,
-    require_place,
-)
+from ..errors import NotFound
+from .common import Commands, ExitCode, Parser, add_command, human_size, print_json, printable
+from .managed import managed_path, opened
 
 if TYPE_CHECKING:
-    from ..layout import Layout
     from ..storage import Storage
     from ..storage.entries import Entry
-
-SCHEME = "wb:"
-"""In front of a path of the managed storage wherever a local path would be possible too."""
 
 
 def add_to(commands: Commands[Parser]) -> None:
@@ -59,20 +46,7 @@ def add_to(commands: Commands[Parser]) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """List every path that is given."""
-    from ..s3.client import S3
-    from ..services import LayoutResolver
-    from ..storage import Storage
-
-    configuration = read_configuration()
-    place = require_place(configuration)
-    s3 = S3(place.bucket)
-    storage = Storage(
-        s3,
-        LayoutResolver(place, configuration.layout, s3),
-        home=configuration.home,
-        state=configuration.state,
-    )
-    try:
+    with opened() as storage:
         for number, text in enumerate(arguments.paths):
             path = managed_path(text, storage.layout())
             if len(arguments.paths) > 1 and not arguments.json:
@@ -84,23 +58,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
                 else:
                     name = entry.path if arguments.recursive else _name(entry)
                     print(_long(entry, name) if arguments.long else printable(name))
-    finally:
-        storage.close()
-        s3.close()
     return ExitCode.OK
-
-
-def managed_path(text: str, layout: Layout) -> str:
-    """The path that a person means by ``wb:/data/…``, ``/data/…`` or ``s3://…``. Raises InvalidPath."""
-    if text.startswith(("s3://", "s3a://")):
-        return layout.path_of_uri(text)
-    path = text.removeprefix(SCHEME)
-    if not path.startswith("/"):
-        raise InvalidPath(
-            f"{text!r} is not a path of the managed storage.",
-            hint="Write wb:/data/…, /data/… or the s3:// path; `jupyter wherobots ls` shows where to begin.",
-        )
-    return path
 
 
 def _folder(storage: Storage, path: str) -> Iterator[Entry]:
