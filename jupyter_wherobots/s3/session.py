@@ -4,13 +4,14 @@ style, proxies, CA bundle, checksums. botocore's clients and obstore's stores ar
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,6 +62,8 @@ class Session:
                 session = botocore.session.Session()
                 loader = _loader(session.get_config_variable("data_path"))
                 session.register_component("data_loader", loader)
+                parsers = session.get_component("response_parser_factory")
+                parsers.set_parser_defaults(timestamp_parser=_timestamp)
                 self._botocore = session
             return self._botocore
 
@@ -230,6 +233,17 @@ class Session:
 _PROXY_VARIABLES = [
     name for each in ("http_proxy", "https_proxy", "all_proxy") for name in (each, each.upper())
 ]
+
+
+def _timestamp(value: Any) -> datetime:
+    """A date in an answer of S3. botocore's own way, by dateutil, takes two thirds of the time of reading a listing."""
+    from botocore.utils import parse_timestamp
+
+    if isinstance(value, str) and value[10:11] == "T" and value.endswith("Z"):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(f"{value[:-1]}+00:00")
+    found: datetime = parse_timestamp(value)
+    return found
 
 
 @functools.cache
