@@ -11,9 +11,17 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Protocol
 
-from ..errors import Cancelled, CredentialsExpired, NoCredentials, WherobotsError
+from ..errors import (
+    Cancelled,
+    CredentialsExpired,
+    NoCredentials,
+    NotFound,
+    PreconditionFailed,
+    Unreachable,
+    WherobotsError,
+)
 from .credentials import CredentialSource
-from .failures import from_s3
+from .failures import from_s3, was_retried
 from .session import Session, Timeouts
 
 __all__ = ["S3", "SMALL_PUT", "EtagForm", "Stop", "Timeouts", "check", "extra_headers"]
@@ -170,12 +178,23 @@ class S3:
     # -- errors
 
     @contextmanager
-    def mapped(self, action: str, key: str | None = None) -> Iterator[None]:
-        """Turn what botocore and obstore raise inside into errors of ours. ``action`` is that of `errors.from_code`."""
+    def mapped(self, action: str, key: str | None = None, *, once: bool = False) -> Iterator[None]:
+        """Turn what botocore and obstore raise inside into errors of ours. ``action`` is that of `errors.from_code`.
+
+        ``once``: the request can be done only once, so that a second try (botocore's own) may be refused for what the first one
+        did. Then nothing is known: Unreachable.
+        """
         try:
             yield
         except _failures() as exc:
-            raise self.error(exc, action, key) from exc
+            error = self.error(exc, action, key)
+            if once and isinstance(error, (NotFound, PreconditionFailed)) and was_retried(exc):
+                raise Unreachable(
+                    f"An answer of S3 was lost: it is not known whether s3://{self.bucket}/{key} was written.",
+                    path=error.path,
+                    hint="Look at it before it is written again.",
+                ) from exc
+            raise error from exc
 
     def error(self, exc: BaseException, action: str, key: str | None = None) -> WherobotsError:
         """The error of ours for one of botocore's or obstore's; after bad credentials the next request looks for new ones."""

@@ -39,7 +39,7 @@ def copy_whole(
     if source_etag:
         params["CopySourceIfMatch"] = etag_header(s3, source_etag)
     headers = {_HEADERS[name]: value for name, value in condition_params(s3, condition).items()}
-    with s3.mapped("copy", source_key), extra_headers(headers):
+    with s3.mapped("copy", source_key, once=condition is not None), extra_headers(headers):
         answer = s3.client.copy_object(
             Bucket=s3.bucket, Key=key, CopySource={"Bucket": s3.bucket, "Key": source_key}, **params
         )

@@ -139,6 +139,12 @@ def _answer(exc: BaseException) -> _Answer | None:
     return None
 
 
+def was_retried(exc: BaseException) -> bool:
+    """Whether botocore had tried the request before."""
+    response = getattr(exc, "response", None) or {}
+    return bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
+
+
 def from_s3(exc: BaseException, *, path: str | None = None, action: str = "read") -> WherobotsError:
     """The error of ours that says what a botocore or obstore exception means.
 

@@ -185,15 +185,14 @@ def complete(
 ) -> str:
     """Make the parts the object and give its ETag.
 
-    Raises PreconditionFailed or Conflicted if the condition does not hold: the upload is still
-    there. After Unreachable the outcome is unknown; so it is after NotFound and PreconditionFailed
-    if an earlier answer was lost on the way (botocore tries again by itself): look at the key.
+    Raises PreconditionFailed or Conflicted if the condition does not hold, NotFound for an upload that is
+    gone, and Unreachable when the outcome is unknown: then look at the key.
     """
     listed = [
         {"PartNumber": part.number, "ETag": part.etag, **part.checksums}
         for part in sorted(parts, key=lambda part: part.number)
     ]
-    with s3.mapped("write", key):
+    with s3.mapped("write", key, once=True):
         answer = s3.client.complete_multipart_upload(
             Bucket=s3.bucket,
             Key=key,

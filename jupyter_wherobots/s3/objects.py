@@ -156,13 +156,11 @@ def put(
 
     Raises PreconditionFailed when the condition does not hold; NotFound when it names an ETag and the key is
     gone (on a store that answers 412 there too, PreconditionFailed); Conflicted when another writer was there
-    at the same moment; Unreachable when the outcome is unknown: it may have been written. A key that is not
-    plain goes through boto3, which tries again after a lost answer: there even PreconditionFailed can be
-    about our own write.
+    at the same moment; Unreachable when the outcome is unknown: it may have been written.
     """
     check_key(key)
     check_metadata(metadata)
-    with s3.mapped("write", key):
+    with s3.mapped("write", key, once=condition is not None):
         if not is_plain(key):
             typed = {"ContentType": content_type} if content_type else {}
             answer = s3.client.put_object(

@@ -222,6 +222,15 @@ def test_a_copy_of_another_size_is_no_copy(s3: S3, strict_s3: StrictS3) -> None:
     copy(s3, "a", "b", verify=False)
 
 
+def test_a_lost_answer_is_no_refusal(s3: S3, strict_s3: StrictS3) -> None:
+    """Strict S3. botocore's second try finds the key taken: by its first."""
+    strict_s3.put("a", CONTENT)
+    strict_s3.fail("CopyObject", Fault.RESET_AFTER)
+    with pytest.raises(Unreachable, match="not known"):
+        copy(s3, "a", "b", condition=absent())
+    assert strict_s3.body("b") == CONTENT
+
+
 def test_a_known_size_saves_the_look_at_the_source(s3: S3, strict_s3: StrictS3) -> None:
     """Strict S3."""
     etag = strict_s3.put("a", CONTENT)

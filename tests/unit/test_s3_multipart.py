@@ -446,6 +446,26 @@ def test_a_slow_part_does_not_outlive_its_patience(s3: S3, strict_s3: StrictS3) 
     strict_s3.wait_until(lambda: not strict_s3.uploads())
 
 
+def test_a_lost_answer_to_the_complete_is_asked_for_again(s3: S3, strict_s3: StrictS3) -> None:
+    """Strict S3, which like S3 confirms a completed upload again."""
+    strict_s3.fail("CompleteMultipartUpload", Fault.RESET_AFTER)
+    assert upload(s3, condition=absent()) == head(s3, "key").etag
+    assert strict_s3.body("key") == CONTENT
+
+
+@pytest.mark.parametrize("code", ["NoSuchUpload", "PreconditionFailed"])
+def test_a_lost_answer_to_the_complete_is_no_refusal(
+    s3: S3, strict_s3: StrictS3, code: str
+) -> None:
+    """Strict S3, forgetting completed uploads as other stores do. botocore's second try meets what its first one did."""
+    strict_s3.fail("CompleteMultipartUpload", Fault.RESET_AFTER)
+    strict_s3.fail("CompleteMultipartUpload", code=code)
+    with pytest.raises(Unreachable, match="not known"):
+        upload(s3, condition=absent())
+    assert strict_s3.body("key") == CONTENT
+    assert strict_s3.uploads() == []
+
+
 def test_progress_is_told_by_one_thread_at_a_time(s3: S3) -> None:
     """Strict S3."""
     inside = threading.Lock()

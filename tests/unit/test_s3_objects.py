@@ -205,6 +205,14 @@ def test_a_lost_answer_is_not_hidden(s3: S3, strict_s3: StrictS3, key: str) -> N
     assert strict_s3.count("PutObject") == 1
 
 
+def test_a_lost_answer_is_no_refusal(s3: S3, strict_s3: StrictS3) -> None:
+    """Strict S3. botocore's second try finds the key taken: by its first."""
+    strict_s3.fail("PutObject", Fault.RESET_AFTER)
+    with pytest.raises(Unreachable, match="not known"):
+        put(s3, "odd//key", b"1", metadata={}, condition=absent())
+    assert strict_s3.body("odd//key") == b"1"
+
+
 # -- bodies
 
 
