@@ -126,10 +126,10 @@ def whole(root: int, path: bytes, expected: bytes, quiet: Quiet) -> Captured:
 
 
 def _read(fd: int, size: int) -> bytes:
-    """The first ``size`` bytes and, if there is more, one more."""
+    """The first ``size`` bytes, or fewer if there are fewer; one more if a single read gives it."""
     body = os.pread(fd, size + 1, 0)
-    while 0 < len(body) <= size:
-        more = os.pread(fd, size + 1 - len(body), len(body))
+    while 0 < len(body) < size:
+        more = os.pread(fd, size - len(body), len(body))
         if not more:
             break
         body += more

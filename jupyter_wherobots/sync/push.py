@@ -227,7 +227,7 @@ class Pusher:
             load.captured, load.size = captured, len(captured.body)
             if (done := self._without_bytes(load)) is not None:
                 return done
-            kept = self._judge_notebook(load, capture.looks_whole(captured.body))
+            kept = self._judge_notebook(load, lambda: capture.looks_whole(captured.body))
             described = metadata(load.mark, unpack(captured.stat), captured.sha256)
             outcome = self._writer.write(
                 load, lambda base: self._remote.put(load.key, captured.body, described, base)
@@ -253,10 +253,10 @@ class Pusher:
                     if self._halt.is_set():
                         raise Cancelled("The pass is over.")
                 load.captured, load.size = Captured(b"", file.sha256, file.stat), file.size
-                whole = not capture.is_notebook(path) or file.ends_like_notebook()
+                whole = file.ends_like_notebook()
             if (done := self._without_bytes(load)) is not None:
                 return done
-            kept = self._judge_notebook(load, whole)
+            kept = self._judge_notebook(load, lambda: whole)
         else:
             kept = []
 
@@ -287,7 +287,7 @@ class Pusher:
             return capture.steady(self._root, path, packed, self._quiet)
         return capture.hot_copy(self._root, path, packed, self._ground.room, self._halt)
 
-    def _judge_notebook(self, load: Load, whole: bool) -> list[Conflict]:
+    def _judge_notebook(self, load: Load, is_whole: Callable[[], bool]) -> list[Conflict]:
         """Keep S3's good version of a notebook from being replaced by what Jupyter, or a crash, leaves for a moment.
 
         Raises NotNowError while that may be so. Bytes that stay invalid through some passes without anybody saving are what the
@@ -303,7 +303,7 @@ class Pusher:
         ):
             return []
         saving = capture.is_saving(self._root, load.path)
-        if whole and not (
+        if is_whole() and not (
             saving and captured.body and not capture.is_valid_notebook(captured.body)
         ):
             return []
