@@ -42,7 +42,7 @@ class ReceivingHandler(WherobotsHandler):
         self._limit = self._reserved = 0
         self._held = False
         self._patience: object | None = None
-        self._over = False
+        self._over = self._working = False
 
     async def expect(self) -> int:
         """How many bytes may come at most. Raises everything that can be refused beforehand."""
@@ -93,6 +93,7 @@ class ReceivingHandler(WherobotsHandler):
     def received(self) -> bytearray:
         """The whole body. Raises TooLarge, and InvalidRequest if it is not the one that the client announced."""
         self._stop_waiting()
+        self._working = True
         if len(self.content) > self._limit:
             raise TooLarge(f"The body is longer than {self._limit} bytes.")
         return self.content
@@ -126,7 +127,8 @@ class ReceivingHandler(WherobotsHandler):
     def on_connection_close(self) -> None:
         """The client is gone."""
         self._over = True
-        self.release()
+        if not self._working:  # else the place is taken until what goes on in its thread has ended
+            self.release()
         super().on_connection_close()
 
     def _wait(self) -> None:

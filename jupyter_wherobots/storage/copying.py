@@ -54,10 +54,12 @@ class _Step:
 class Copier:
     """What all copies of one job share.
 
-    ``uploads`` keeps copies by parts in mind for the janitor. ``limit``: bytes that S3 copies in one request.
+    ``patient`` is the same bucket for requests whose answer may take minutes. ``uploads`` keeps copies by parts in
+    mind for the janitor. ``limit``: bytes that S3 copies in one request.
     """
 
     s3: S3
+    patient: S3
     layout: Layout
     executor: Executor
     uploads: Uploads
@@ -203,7 +205,7 @@ class Copier:
         try:
             with self.uploads.remembering(path, key) as created:
                 copy(
-                    self.s3,
+                    self.patient,
                     source.key,
                     key,
                     source_etag=source.etag,

@@ -45,9 +45,14 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Exchange:
-    """What all copies of one job share. ``uploads`` keeps multipart uploads in mind for the janitor."""
+    """What all copies of one job share.
+
+    ``patient`` is the same bucket for requests whose answer may take minutes. ``uploads`` keeps multipart
+    uploads in mind for the janitor.
+    """
 
     s3: S3
+    patient: S3
     layout: Layout
     home: Home
     executor: Executor
@@ -187,7 +192,7 @@ class Exchange:
             io.FileIO(handle, closefd=False) as stream,
         ):
             multipart.put_file(
-                self.s3,
+                self.patient,
                 key,
                 stream,
                 before.st_size,

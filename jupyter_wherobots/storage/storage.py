@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,11 @@ class Storage:
         self.layout = layout
         self.home = home
         self.options = options or Options()
-        self.uploads = Uploads(s3, layout, Records(state / "uploads"), self.options)
+        # Some stores put a file together, or copy it, before they answer with the first byte; rclone lets a
+        # part wait until others are through.
+        limits = replace(s3.timeouts, read=max(s3.timeouts.read, s3.timeouts.put))
+        self._patient = s3.sibling(timeouts=limits)
+        self.uploads = Uploads(s3, self._patient, layout, Records(state / "uploads"), self.options)
         self.jobs = Jobs(layout)
         self._executor = DaemonExecutor(THREADS, "wherobots-storage")
         self._closed = threading.Event()
@@ -170,14 +175,19 @@ class Storage:
 
     def _copier(self, conflict: Conflict, confirm: bool) -> Copier:
         layout, limit = self.layout(), self.options.copy_limit
-        return Copier(self.s3, layout, self._executor, self.uploads, conflict, confirm, limit)
+        return Copier(
+            self.s3, self._patient, layout, self._executor, self.uploads, conflict, confirm, limit
+        )
 
     def _exchange(self, conflict: Conflict, confirm: bool) -> Exchange:
         layout, home = self.layout(), Home(self.home)
-        return Exchange(self.s3, layout, home, self._executor, self.uploads, conflict, confirm)
+        return Exchange(
+            self.s3, self._patient, layout, home, self._executor, self.uploads, conflict, confirm
+        )
 
     def close(self) -> None:
         """End what runs in the background."""
         self._closed.set()
         self.jobs.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._patient.close()

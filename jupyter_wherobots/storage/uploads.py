@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     AlreadyExists,
-    Conflicted,
     InvalidRequest,
     NotFound,
     PreconditionFailed,
-    Unreachable,
+    StorageError,
     WherobotsError,
 )
 from ..layout import Layout
@@ -91,12 +90,21 @@ def expected_size(record: Record, number: int) -> int:
 
 
 class Uploads:
-    """The sessions of one user. Every method blocks and is thread-safe."""
+    """The sessions of one user. Every method blocks and is thread-safe.
+
+    ``patient`` is the same bucket for requests whose answer may take minutes.
+    """
 
     def __init__(
-        self, s3: S3, layout: Callable[[], Layout], records: Records, options: Options
+        self,
+        s3: S3,
+        patient: S3,
+        layout: Callable[[], Layout],
+        records: Records,
+        options: Options,
     ) -> None:
         self._s3 = s3
+        self._patient = patient
         self._layout = layout
         self._records = records
         self._options = options
@@ -217,7 +225,7 @@ class Uploads:
             )
         try:
             part = multipart.put_part(
-                self._s3, record.key, record.upload_id, number, body, stop=stop
+                self._patient, record.key, record.upload_id, number, body, stop=stop
             )
         except NotFound as error:
             raise self._gone(record) from error
@@ -254,8 +262,11 @@ class Uploads:
                 raise self._taken(record)
             condition = absent()
         try:
-            multipart.complete(self._s3, record.key, record.upload_id, parts, condition=condition)
-        except (NotFound, PreconditionFailed, Conflicted, Unreachable) as error:
+            multipart.complete(
+                self._patient, record.key, record.upload_id, parts, condition=condition
+            )
+        except StorageError as error:
+            # Any of them can be about our own request that was sent again after its answer was lost.
             if not self._is_there(record):
                 if isinstance(error, NotFound):
                     raise self._gone(record) from error
