@@ -12,6 +12,7 @@ import type { Notice } from './model/notice';
 import { keyOf } from './model/paths';
 import type { StatusModel } from './model/status';
 import { isText, openingOf, SNIFFED } from './opening';
+import { linkTo } from './restoring';
 import { formatBytes } from './view/format';
 
 /** A zip larger than this is asked about first. */
@@ -105,6 +106,13 @@ export class Actions {
   /** Put the paths into the clipboard as Python, relative to the variables of every kernel. */
   copyCode(entries: readonly IEntry[]): void {
     this._copy(entries, entry => this._code(entry));
+  }
+
+  /** Put a link into the clipboard that opens the panel at this entry. */
+  copyLink(entry: IEntry): void {
+    const link = linkTo(entry.path);
+    Clipboard.copyToSystem(link);
+    this.options.notice.show(this.options.trans.__('Copied'), link);
   }
 
   /** Insert the paths, as code, into the notebook or editor that is open. */

@@ -272,6 +272,9 @@ export function asApiError(reason: unknown, path: string | null): ApiError {
   if (reason instanceof ApiError) {
     return reason;
   }
+  if (typeof reason === 'object' && reason !== null && 'hint' in reason) {
+    return new ApiError(0, reason as IErrorBody);
+  }
   const message = reason instanceof Error ? reason.message : String(reason);
   return new ApiError(0, { code: 'Unexpected', message, path, hint: '' });
 }
@@ -295,6 +298,34 @@ export class StorageApi {
 
   sync(): Promise<ISync> {
     return this._json('sync');
+  }
+
+  /** Save everything of home now, and wait for it. `timeout` in seconds. */
+  flush(
+    timeout: number
+  ): Promise<{ complete: boolean; notDurableCount: number }> {
+    const json = { timeout };
+    return this._json('sync/flush', { method: 'POST', json });
+  }
+
+  /** List S3 now: what was changed or deleted there. */
+  remoteChanges(): Promise<{ conflicts: ISyncConflict[] }> {
+    return this._json('sync/remote');
+  }
+
+  /** Forget the list of conflicts; the kept files stay. */
+  dismissConflicts(): Promise<void> {
+    return this._json('sync/conflicts', { method: 'DELETE' });
+  }
+
+  /** Let the deletions that wait happen in S3. */
+  confirmDeletes(): Promise<{ count: number }> {
+    return this._json('sync/deletes', { method: 'POST' });
+  }
+
+  /** Save files again that were deleted in S3. */
+  saveAgain(paths: readonly string[]): Promise<{ count: number }> {
+    return this._json('sync/save-again', { method: 'POST', json: { paths } });
   }
 
   list(

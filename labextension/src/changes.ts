@@ -186,6 +186,16 @@ export class Changes {
     await this._begin({ kind: 'storage-to-home', items, destination });
   }
 
+  /** Put a file that S3 has of home into home, beside what is there. `path` is relative to home. */
+  async bringHome(from: string, path: string): Promise<void> {
+    await this._begin({
+      kind: 'storage-to-home',
+      items: [{ path: from, type: 'FILE' }],
+      destination: path.slice(0, path.lastIndexOf('/') + 1),
+      conflict: 'keep-both'
+    });
+  }
+
   private async _createFolder(name: string): Promise<void> {
     const { api, browser, trans } = this.options;
     const path = `${browser.path}${name}/`;

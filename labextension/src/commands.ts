@@ -13,6 +13,7 @@ import {
   editIcon,
   fileUploadIcon,
   homeIcon,
+  linkIcon,
   newFolderIcon,
   pasteIcon,
   refreshIcon,
@@ -29,8 +30,10 @@ import type { Uploads } from './uploads';
 
 export const CommandIDs = {
   show: 'jupyter-wherobots:show',
+  showSync: 'jupyter-wherobots:show-home',
   go: 'jupyter-wherobots:go',
   open: 'jupyter-wherobots:open',
+  reveal: 'jupyter-wherobots:reveal',
   up: 'jupyter-wherobots:up',
   selectAll: 'jupyter-wherobots:select-all',
   filter: 'jupyter-wherobots:filter',
@@ -105,6 +108,17 @@ export function addCommands(options: ICommandOptions): void {
       }
     }
   });
+  add(CommandIDs.reveal, {
+    label: trans.__('Show in Its Folder'),
+    isVisible: () => browser.search !== null,
+    isEnabled: one,
+    execute: () => {
+      const [entry] = selected();
+      if (entry) {
+        browser.go(parentOf(entry.path), entry.path);
+      }
+    }
+  });
   add(CommandIDs.up, {
     label: trans.__('Go to the Parent Folder'),
     isEnabled: () => browser.path !== '/',
@@ -147,6 +161,13 @@ export function addCommands(options: ICommandOptions): void {
     label: trans.__('Insert Path into the Notebook'),
     isEnabled: some,
     execute: () => actions.insert(selected())
+  });
+  add(CommandIDs.copyLink, {
+    label: trans.__('Copy Link to the Panel'),
+    caption: trans.__('Opens JupyterLab on this server at the same place'),
+    icon: linkIcon,
+    isEnabled: one,
+    execute: () => actions.copyLink(selected()[0]!)
   });
   add(CommandIDs.download, {
     label: () =>
@@ -246,6 +267,7 @@ export function addCommands(options: ICommandOptions): void {
 
 const PALETTE = [
   CommandIDs.show,
+  CommandIDs.showSync,
   CommandIDs.copyPath,
   CommandIDs.copyCode,
   CommandIDs.insert,

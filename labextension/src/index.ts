@@ -8,6 +8,7 @@ import type {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
+import { IDocumentManager } from '@jupyterlab/docmanager';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { IStatusBar } from '@jupyterlab/statusbar';
@@ -29,8 +30,10 @@ import { Notice } from './model/notice';
 import { StatusModel } from './model/status';
 import { TransferQueue } from './model/transfers';
 import { PlaceExtension } from './place';
+import { addHomeSync } from './homesync';
 import { rememberPlace, routePlace } from './restoring';
 import { SavedItem } from './statusitem';
+import { UnsavedDocuments } from './unsaved';
 import { Uploads } from './uploads';
 import { PANEL_ID, StoragePanel } from './view/panel';
 
@@ -56,7 +59,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ICommandPalette,
     ISettingRegistry,
     IStateDB,
-    IRouter
+    IRouter,
+    IDocumentManager
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -66,7 +70,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     settings: ISettingRegistry | null,
     state: IStateDB | null,
-    router: IRouter | null
+    router: IRouter | null,
+    documents: IDocumentManager | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_wherobots');
     const { serviceManager, commands, docRegistry, shell } = app;
@@ -103,6 +108,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
       read();
     });
 
+    const openDocument = (path: string, asText: boolean): void => {
+      void commands.execute('docmanager:open', {
+        path: `${DRIVE}:${path.slice(1)}`,
+        ...(asText ? { factory: 'Editor' } : {})
+      });
+    };
     const actions = new Actions({
       api,
       browser,
@@ -110,12 +121,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       notice,
       trans,
       isKnownType: name => docRegistry.getFileTypesForPath(name).length > 0,
-      openDocument: (path, asText) => {
-        void commands.execute('docmanager:open', {
-          path: `${DRIVE}:${path.slice(1)}`,
-          ...(asText ? { factory: 'Editor' } : {})
-        });
-      },
+      openDocument,
       insertText: text => insertText(shell.currentWidget, text),
       openLimit: () => openLimit
     });
@@ -183,8 +189,15 @@ const plugin: JupyterFrontEndPlugin<void> = {
       routePlace(router, commands);
     }
 
+    const unsaved = documents && new UnsavedDocuments(shell, documents);
+    addHomeSync({ app, api, status, changes, unsaved, trans, openDocument });
     statusBar?.registerStatusItem('jupyter-wherobots:saved', {
-      item: new SavedItem(status, trans),
+      item: new SavedItem({
+        status,
+        unsaved,
+        trans,
+        open: () => void commands.execute(CommandIDs.showSync)
+      }),
       align: 'left',
       rank: 20
     });

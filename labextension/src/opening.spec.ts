@@ -15,9 +15,7 @@ test.each([
 });
 
 test('text is told from bytes, even with a character cut in two', () => {
-  expect(isText(new TextEncoder().encode('Grüße').buffer)).toBe(
-    true
-  );
+  expect(isText(new TextEncoder().encode('Grüße').buffer)).toBe(true);
   expect(isText(bytes(0x61, 0xc3))).toBe(true);
   expect(isText(bytes(0x50, 0x41, 0x52, 0x31, 0))).toBe(false);
   expect(isText(bytes(0xff, 0xfe, 0x61))).toBe(false);

@@ -8,18 +8,24 @@ import { formatTime } from './view/format';
 const trans = nullTranslator.load('');
 const AT = SAVED.savedAt!;
 
-function words(sync: Partial<ISync> | null, mode = 'sync'): string {
+function words(
+  sync: Partial<ISync> | null,
+  mode = 'sync',
+  unsaved = 0
+): string {
   const status = {
     homePersistence: { mode, reason: 'it is so.' },
     sync: sync && { ...SAVED, ...sync }
   } as IStatus;
-  return describe(status, trans)!.label;
+  return describe(status, unsaved, trans)!.label;
 }
 
 test('the status bar says what of home is saved', () => {
   expect(words({})).toBe(`Saved ${formatTime(AT)}`);
   expect(formatTime(AT)).toMatch(/^\d\d:02:07$/);
   expect(words({ phase: 'pushing', pendingFiles: 3 })).toBe('3 to save');
+  expect(words({ pendingFiles: 3 }, 'sync', 2)).toBe('5 to save');
+  expect(words({}, 'sync', 1)).toBe('1 to save');
   const restore = {
     filesDone: 10,
     filesTotal: 2000,

@@ -6,6 +6,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { IStatus } from './api';
 import type { StatusModel } from './model/status';
+import type { UnsavedDocuments } from './unsaved';
 import { useSignal } from './view/context';
 import { formatDateTime, formatTime } from './view/format';
 
@@ -22,9 +23,10 @@ const LATE_SECONDS = 300;
 /** The longest reason that goes into the status bar itself. */
 const REASON = 48;
 
-/** Pure: the words for a status. */
+/** Pure: the words for a status, and for a number of open documents that have unsaved changes. */
 export function describe(
   status: IStatus | null,
+  unsaved: number,
   trans: TranslationBundle
 ): ISaved | null {
   if (status === null) {
@@ -59,8 +61,14 @@ export function describe(
   if (sync.phase === 'stopped' || sync.phase === 'stopping') {
     return off(trans.__('the server is stopping'));
   }
+  const documents =
+    unsaved === 0
+      ? []
+      : unsaved === 1
+        ? [trans.__('1 open document has unsaved changes.')]
+        : [trans.__('%1 open documents have unsaved changes.', unsaved)];
   const limits = sync.lease.held ? [] : [sync.lease.message];
-  const caption = [saved, ...limits, ...sync.notes].join('\n');
+  const caption = [saved, ...documents, ...limits].join('\n');
   if (!sync.restored) {
     const { restore } = sync;
     return {
@@ -76,10 +84,11 @@ export function describe(
       level: 'busy'
     };
   }
-  if (sync.pendingFiles > 0) {
+  const waiting = sync.pendingFiles + unsaved;
+  if (waiting > 0) {
     return {
-      label: trans.__('%1 to save', sync.pendingFiles.toLocaleString('en')),
-      caption: [...sync.pending.map(each => each.message), caption].join('\n'),
+      label: trans.__('%1 to save', waiting.toLocaleString('en')),
+      caption,
       level: (sync.oldestPendingSeconds ?? 0) > LATE_SECONDS ? 'bad' : 'busy'
     };
   }
@@ -88,40 +97,45 @@ export function describe(
     : { label: trans.__('Looking through home…'), caption, level: 'busy' };
 }
 
-function Item(props: {
+interface ISavedProps {
   status: StatusModel;
+  unsaved: UnsavedDocuments | null;
   trans: TranslationBundle;
-}): JSX.Element | null {
-  const { status, trans } = props;
+  /** Show more. */
+  open: () => void;
+}
+
+function Item(props: ISavedProps): JSX.Element | null {
+  const { status, unsaved, trans } = props;
   useSignal(status.changed);
-  if (status.error?.code === 'ServerUnreachable') {
-    return (
-      <span className="jp-Wherobots-saved jp-mod-bad" title={status.error.hint}>
-        {status.error.message}
-      </span>
-    );
-  }
-  const saved = describe(status.status, trans);
+  useSignal(unsaved?.changed ?? status.changed);
+  const saved =
+    status.error?.code === 'ServerUnreachable'
+      ? {
+          label: status.error.message,
+          caption: status.error.hint,
+          level: 'bad'
+        }
+      : describe(status.status, unsaved?.paths.length ?? 0, trans);
   return saved === null ? null : (
-    <span
+    <button
+      type="button"
       className={`jp-Wherobots-saved jp-mod-${saved.level}`}
       title={saved.caption}
+      onClick={props.open}
     >
       {saved.label}
-    </span>
+    </button>
   );
 }
 
 export class SavedItem extends ReactWidget {
-  constructor(
-    private readonly status: StatusModel,
-    private readonly trans: TranslationBundle
-  ) {
+  constructor(private readonly props: ISavedProps) {
     super();
     this.addClass('jp-Wherobots-statusItem');
   }
 
   protected override render(): JSX.Element {
-    return <Item status={this.status} trans={this.trans} />;
+    return <Item {...this.props} />;
   }
 }

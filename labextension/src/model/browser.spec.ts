@@ -99,3 +99,16 @@ test('what was uploaded here is shown without asking', async () => {
   await until(() => names(browser).includes('b'));
   expect(pages.calls).toHaveLength(1);
 });
+
+test('a search shows what lies below, and closing the box shows the folder again', async () => {
+  const pages = new Pages(entry('/d/a'), entry('/d/x/b'));
+  const browser = await shown(pages);
+  browser.openFilter(true);
+  browser.setFilter('b');
+  browser.searchBelow();
+  await until(() => browser.rows.length === 2 && !browser.search!.running);
+  expect(browser.search?.complete).toBe(true);
+  browser.openFilter(false);
+  await until(() => names(browser).join() === 'a');
+  expect(browser.search).toBeNull();
+});

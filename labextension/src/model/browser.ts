@@ -6,6 +6,8 @@ import { Signal } from '@lumino/signaling';
 import type { ApiError, IEntry } from '../api';
 import { FolderModel } from './folder';
 import type { IPages } from './folder';
+import { SearchModel } from './search';
+import type { ISearchSource } from './search';
 import { BY_NAME, sorted } from './order';
 import type { ISort, SortKey } from './order';
 import { keyOf, parentOf } from './paths';
@@ -25,7 +27,7 @@ export interface INaming {
 }
 
 export class BrowserModel {
-  constructor(private readonly source: IPages) {
+  constructor(private readonly source: IPages & ISearchSource) {
     this._folder = this._enter('/');
   }
 
@@ -68,6 +70,11 @@ export class BrowserModel {
   /** Whether the box to filter by name is open. */
   get filtering(): boolean {
     return this._filtering;
+  }
+
+  /** The search whose results are shown, or null. */
+  get search(): SearchModel | null {
+    return this._search;
   }
 
   get naming(): INaming | null {
@@ -121,6 +128,7 @@ export class BrowserModel {
       this._naming = null;
       this._filter = '';
       this._filtering = false;
+      this._endSearch();
       this._sort = BY_NAME;
       this._gathering = false;
       this._rows = [];
@@ -186,11 +194,28 @@ export class BrowserModel {
 
   setFilter(text: string): void {
     this._filter = text;
+    this._endSearch();
     this._arrange();
   }
 
-  /** Stop reading the rest of a long folder; back to the order of the storage. */
+  /** Search below the folder for the text of the filter. */
+  searchBelow(): void {
+    const text = this._filter.trim();
+    if (text !== '') {
+      this._endSearch();
+      this._search = new SearchModel(this.source, this.path, text);
+      this._search.changed.connect(this._arrange);
+      this.selection.reset();
+      this._arrange();
+    }
+  }
+
+  /** Stop searching; or stop reading the rest of a long folder, back to the order of the storage. */
   stopGathering(): void {
+    if (this._search) {
+      this._search.stop();
+      return;
+    }
     this._sort = BY_NAME;
     this._filter = '';
     this._arrange();
@@ -239,6 +264,7 @@ export class BrowserModel {
   }
 
   dispose(): void {
+    this._endSearch();
     this._folder.dispose();
     this._kept.forEach(folder => folder.dispose());
     Signal.clearData(this);
@@ -264,6 +290,11 @@ export class BrowserModel {
   /** Work out the rows from the entries, the filter and the order. */
   private readonly _arrange = (): void => {
     const turn = ++this._turn;
+    if (this._search) {
+      this._gathering = false;
+      this._show(this._search.results);
+      return;
+    }
     const folder = this._folder;
     const sort = this._sort;
     const plain = sort.key === 'name' && !sort.descending;
@@ -293,6 +324,11 @@ export class BrowserModel {
     this._changed.emit();
   };
 
+  private _endSearch(): void {
+    this._search?.dispose();
+    this._search = null;
+  }
+
   private _show(rows: readonly IEntry[]): void {
     if (rows !== this._rows) {
       this._rows = rows;
@@ -308,6 +344,7 @@ export class BrowserModel {
   private _filter = '';
   private _filtering = false;
   private _gathering = false;
+  private _search: SearchModel | null = null;
   private _naming: INaming | null = null;
   private _visible = false;
   private _stale = false;

@@ -74,6 +74,11 @@ export class StatusModel {
     return this._status?.roots.find(root => root.kind === 'private') ?? null;
   }
 
+  /** Where the storage shows what is mirrored of home, or null. */
+  get homeRoot(): IRoot | null {
+    return this._status?.roots.find(root => root.kind === 'notebooks') ?? null;
+  }
+
   /** Whether somebody looks at the panel; without, only events lead to requests. */
   watched = false;
 

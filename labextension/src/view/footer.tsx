@@ -14,7 +14,15 @@ export function Footer(): JSX.Element {
   const more = folder.complete ? '' : '+';
   const count = rows.length.toLocaleString('en');
   let text = '';
-  if (browser.gathering) {
+  const { search } = browser;
+  if (search) {
+    const scanned = search.scanned.toLocaleString('en');
+    text = search.running
+      ? trans.__('Searching… %1 found, %2 looked at', count, scanned)
+      : search.complete
+        ? trans.__('%1 found', count)
+        : trans.__('The first %1; there may be more', count);
+  } else if (browser.gathering) {
     const read = folder.entries.length.toLocaleString('en');
     text = trans.__('Reading the whole folder… %1 so far', read);
   } else if (selection.size > 1) {
@@ -41,7 +49,7 @@ export function Footer(): JSX.Element {
           <bdi>{notice.subject}</bdi>
         </span>
       </span>
-      {browser.gathering && (
+      {(browser.gathering || search?.running) && (
         <button
           type="button"
           className="jp-Wherobots-link"

@@ -9,7 +9,7 @@ import type { LabIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { IEntry } from '../api';
 import type { SortKey } from '../model/order';
-import { keyOf } from '../model/paths';
+import { keyOf, parentOf } from '../model/paths';
 import { usePanel, useSignal } from './context';
 import { formatBytes, formatDate, formatDateTime } from './format';
 import { useDrop } from './dropping';
@@ -272,6 +272,7 @@ export function List(): JSX.Element {
             active={from + i === active}
             renaming={browser.naming?.path === entry.path}
             copied={panel.notice.isAbout(keyOf(entry))}
+            below={browser.search && path}
           />
         ))}
       </div>
@@ -355,6 +356,8 @@ interface IRowProps {
   active: boolean;
   renaming: boolean;
   copied: boolean;
+  /** The folder below which it was found, or null in a listing. */
+  below: string | null;
 }
 
 const Row = React.memo(function Row(props: IRowProps): JSX.Element {
@@ -362,14 +365,17 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
   const { actions, status, trans, iconOf } = usePanel();
   const root = entry.type === 'FOLDER' ? status.rootAt(entry.path) : null;
   const name = entry.name === '' ? trans.__('(empty name)') : entry.name;
+  const where =
+    props.below === null ? '' : parentOf(entry.path).slice(props.below.length);
   const facts = [
+    where === '' ? '' : trans.__('in %1', where),
     entry.type === 'FOLDER' ? trans.__('folder') : formatBytes(entry.size ?? 0),
     entry.lastModified ? formatDateTime(entry.lastModified) : '',
     root?.kind ?? '',
     entry.uploadProtected && entry.mutateProtected ? trans.__('read-only') : ''
   ].filter(text => text !== '');
   const tip = [
-    entry.name,
+    where + entry.name,
     entry.size === null
       ? ''
       : trans.__('Size: %1 bytes', entry.size.toLocaleString('en')),
@@ -409,6 +415,9 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
               'jp-Wherobots-text' + (entry.name === '' ? ' jp-mod-empty' : '')
             }
           >
+            {where !== '' && (
+              <span className="jp-Wherobots-where">{where}</span>
+            )}
             {name}
           </span>
         )}

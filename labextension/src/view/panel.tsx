@@ -35,14 +35,32 @@ function Filter(): JSX.Element | null {
         onKeyDown={event => {
           if (event.key === 'Escape') {
             browser.openFilter(false);
-          } else if (event.key === 'ArrowDown' || event.key === 'Enter') {
-            const panel = event.currentTarget.closest('.jp-Wherobots');
-            panel?.querySelector<HTMLElement>('[role="grid"]')?.focus();
+            focusGrid(event);
+          } else if (event.key === 'Enter') {
+            browser.searchBelow();
+          } else if (event.key === 'ArrowDown') {
+            event.preventDefault();
+            focusGrid(event);
           }
         }}
       />
+      {browser.filter.trim() !== '' && !browser.search && (
+        <button
+          type="button"
+          className="jp-Wherobots-link"
+          title={trans.__('Search everything below this folder (Enter)')}
+          onClick={() => browser.searchBelow()}
+        >
+          {trans.__('Search subfolders too')}
+        </button>
+      )}
     </div>
   );
+}
+
+function focusGrid(event: React.SyntheticEvent): void {
+  const panel = event.currentTarget.closest('.jp-Wherobots');
+  panel?.querySelector<HTMLElement>('[role="grid"]')?.focus();
 }
 
 /** Why the folder is read-only, or must be changed with care. */
@@ -88,8 +106,15 @@ function Body(): JSX.Element {
         <List />
         {state}
       </div>
-      {folder.error && (
-        <Failure error={folder.error} retry={() => void folder.more()} />
+      {browser.search?.error ? (
+        <Failure
+          error={browser.search.error}
+          retry={() => browser.searchBelow()}
+        />
+      ) : (
+        folder.error && (
+          <Failure error={folder.error} retry={() => void folder.more()} />
+        )
       )}
     </>
   );

@@ -67,12 +67,16 @@ export function Empty(): JSX.Element {
   const why = actions.whyNotWritable();
   const { filter } = browser;
   if (filter !== '') {
+    const { search } = browser;
+    const looking = browser.gathering || search?.running;
     return (
       <div className="jp-Wherobots-state">
         <p className="jp-Wherobots-what">
-          {browser.gathering
+          {looking
             ? trans.__('Nothing yet with “%1” in its name…', filter)
-            : trans.__('Nothing here has “%1” in its name.', filter)}
+            : search
+              ? trans.__('Nothing below %1 matches “%2”.', browser.path, filter)
+              : trans.__('Nothing here has “%1” in its name.', filter)}
         </p>
         <button
           type="button"

@@ -1,0 +1,87 @@
+/**
+ * The tab that shows the home directory and S3: its command, and what its buttons reach.
+ */
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { MainAreaWidget } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { StorageApi } from './api';
+import type { Changes } from './changes';
+import { CommandIDs } from './commands';
+import { HomePaths } from './home';
+import { HomeSyncModel } from './model/homesync';
+import type { StatusModel } from './model/status';
+import type { UnsavedDocuments } from './unsaved';
+import { storageIcon } from './view/icons';
+import { HomeSyncWidget } from './view/homesync';
+
+export interface IHomeSyncOptions {
+  app: JupyterFrontEnd;
+  api: StorageApi;
+  status: StatusModel;
+  changes: Changes;
+  unsaved: UnsavedDocuments | null;
+  trans: TranslationBundle;
+  openDocument: (path: string, asText: boolean) => void;
+}
+
+export function addHomeSync(options: IHomeSyncOptions): void {
+  const { app, api, status, changes, unsaved, trans } = options;
+  const { commands, shell } = app;
+  const model = new HomeSyncModel(
+    api,
+    status,
+    () => unsaved?.save() ?? Promise.resolve()
+  );
+  let widget: MainAreaWidget | null = null;
+
+  const openLocal = (path: string): void => {
+    const root = PageConfig.getOption('serverRoot');
+    const lab = new HomePaths(root, status.status?.home ?? null).toLab(path);
+    if (lab !== null) {
+      void commands.execute('docmanager:open', { path: lab });
+    }
+  };
+  /** A file of home as a file of the storage; only the 2024 layout shows it. */
+  const remote = (path: string): string | null => {
+    const root = status.homeRoot;
+    return root && root.path + path;
+  };
+
+  commands.addCommand(CommandIDs.showSync, {
+    label: trans.__('Show What of Home Is Saved'),
+    execute: async () => {
+      await status.refresh();
+      if (!widget || widget.isDisposed) {
+        const content = new HomeSyncWidget({
+          model,
+          status,
+          unsaved,
+          trans,
+          openLocal,
+          openRemote: path => {
+            const at = remote(path);
+            if (at !== null) {
+              options.openDocument(at, false);
+            }
+          },
+          bringHere: path => {
+            const at = remote(path);
+            if (at !== null) {
+              void changes.bringHome(at, path);
+            }
+          }
+        });
+        widget = new MainAreaWidget({ content });
+        widget.id = 'jupyter-wherobots-home';
+        widget.title.label = trans.__('Home Directory');
+        widget.title.icon = storageIcon;
+        widget.title.closable = true;
+      }
+      if (!widget.isAttached) {
+        shell.add(widget, 'main');
+      }
+      shell.activateById(widget.id);
+    }
+  });
+}

@@ -1,0 +1,108 @@
+/**
+ * What a person can ask of the home synchronisation, and what came of it.
+ */
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+import { asApiError } from '../api';
+import type { ApiError, ISyncConflict } from '../api';
+import type { StatusModel } from './status';
+
+/** The calls of the API needed here. */
+export interface IHomeSyncSource {
+  flush(
+    timeout: number
+  ): Promise<{ complete: boolean; notDurableCount: number }>;
+  remoteChanges(): Promise<{ conflicts: ISyncConflict[] }>;
+  dismissConflicts(): Promise<void>;
+  confirmDeletes(): Promise<{ count: number }>;
+  saveAgain(paths: readonly string[]): Promise<{ count: number }>;
+}
+
+/** Seconds that "save now" may take before it gives an answer. */
+const FLUSH_SECONDS = 60;
+
+export class HomeSyncModel {
+  constructor(
+    private readonly source: IHomeSyncSource,
+    private readonly status: StatusModel,
+    /** Save the documents that are open, so that what is in them counts. */
+    private readonly saveDocuments: () => Promise<void>
+  ) {}
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Whether something that was asked for is under way. */
+  get busy(): boolean {
+    return this._busy;
+  }
+
+  /** Why the last thing asked for failed, or null. */
+  get error(): ApiError | null {
+    return this._error;
+  }
+
+  /** What the last look at S3 found; null before one. */
+  get remote(): readonly ISyncConflict[] | null {
+    return this._remote;
+  }
+
+  /** Whether the last "save now" saved everything; null before one. */
+  get saved(): boolean | null {
+    return this._saved;
+  }
+
+  /** Save the open documents, then everything in home. */
+  saveNow(): Promise<void> {
+    return this._do(async () => {
+      await this.saveDocuments();
+      this._saved = (await this.source.flush(FLUSH_SECONDS)).complete;
+    });
+  }
+
+  /** Look in S3 for what was changed there. */
+  lookAtRemote(): Promise<void> {
+    return this._do(async () => {
+      this._remote = (await this.source.remoteChanges()).conflicts;
+    });
+  }
+
+  forgetConflicts(): Promise<void> {
+    return this._do(() => this.source.dismissConflicts());
+  }
+
+  confirmDeletes(): Promise<void> {
+    return this._do(() => this.source.confirmDeletes());
+  }
+
+  saveAgain(path: string): Promise<void> {
+    return this._do(async () => {
+      await this.source.saveAgain([path]);
+      this._remote = this._remote?.filter(each => each.path !== path) ?? null;
+    });
+  }
+
+  private async _do(what: () => Promise<unknown>): Promise<void> {
+    if (this._busy) {
+      return;
+    }
+    this._busy = true;
+    this._error = null;
+    this._changed.emit();
+    try {
+      await what();
+    } catch (reason) {
+      this._error = asApiError(reason, null);
+    }
+    await this.status.refresh();
+    this._busy = false;
+    this._changed.emit();
+  }
+
+  private _busy = false;
+  private _error: ApiError | null = null;
+  private _remote: readonly ISyncConflict[] | null = null;
+  private _saved: boolean | null = null;
+  private readonly _changed = new Signal<this, void>(this);
+}

@@ -1,0 +1,342 @@
+/**
+ * The home directory and S3: what is saved, what is not and why, and what to do about it.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { ReactWidget } from '@jupyterlab/ui-components';
+import * as React from 'react';
+import type { ISync, ISyncConflict } from '../api';
+import type { HomeSyncModel } from '../model/homesync';
+import type { StatusModel } from '../model/status';
+import { describe } from '../statusitem';
+import type { UnsavedDocuments } from '../unsaved';
+import { useSignal } from './context';
+import { formatBytes } from './format';
+
+/** More of one kind than anybody reads; the rest is counted. */
+const SHOWN = 100;
+
+export interface IHomeSyncProps {
+  model: HomeSyncModel;
+  status: StatusModel;
+  unsaved: UnsavedDocuments | null;
+  trans: TranslationBundle;
+  /** Open a file of home. */
+  openLocal: (path: string) => void;
+  /** Open a version that only S3 has. */
+  openRemote: (path: string) => void;
+  /** Put the version of S3 into home, beside ours. */
+  bringHere: (path: string) => void;
+}
+
+/** What was deleted in S3 and can be put back. */
+const DELETED = 'deleted-remotely';
+/** What is newer in S3, or only there. */
+const NEWER = new Set(['updated-remotely', 'added-remotely', 'kept-remotely']);
+
+export function HomeSyncView(props: IHomeSyncProps): JSX.Element {
+  const { model, status, unsaved, trans } = props;
+  useSignal(model.changed);
+  useSignal(status.changed);
+  useSignal(unsaved?.changed ?? status.changed);
+  const { sync } = status;
+  const documents = unsaved?.paths ?? [];
+  const saved = describe(status.status, documents.length, trans);
+  return (
+    <div className="jp-Wherobots-sync" aria-busy={model.busy}>
+      <h1>{trans.__('Home directory')}</h1>
+      {status.error && <p role="alert">{status.error.message}</p>}
+      {saved && (
+        <p className={`jp-Wherobots-lead jp-mod-${saved.level}`}>
+          {saved.caption}
+        </p>
+      )}
+      {sync && (
+        <div className="jp-Wherobots-commands">
+          <button
+            type="button"
+            className="jp-Wherobots-action"
+            disabled={model.busy}
+            onClick={() => void model.saveNow()}
+          >
+            {trans.__('Save now')}
+          </button>
+          <button
+            type="button"
+            className="jp-Wherobots-action"
+            disabled={model.busy}
+            onClick={() => void model.lookAtRemote()}
+          >
+            {trans.__('Look for changes in S3')}
+          </button>
+          <span role="status">{progress(model, trans)}</span>
+        </div>
+      )}
+      {model.error && (
+        <p role="alert" className="jp-Wherobots-failed">
+          {`${model.error.message} ${model.error.hint}`.trim()}
+        </p>
+      )}
+      <Files
+        title={trans.__('Open documents with unsaved changes')}
+        files={documents.map(path => ({ path, message: '' }))}
+        {...props}
+      />
+      {sync && <Lists sync={sync} {...props} />}
+    </div>
+  );
+}
+
+function progress(model: HomeSyncModel, trans: TranslationBundle): string {
+  if (model.busy) {
+    return trans.__('Working…');
+  }
+  return model.saved === null
+    ? ''
+    : model.saved
+      ? trans.__('Everything is saved.')
+      : trans.__('Not everything could be saved; see below.');
+}
+
+function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
+  const { sync, model, trans } = props;
+  const deletes = sync.pendingDeletes;
+  return (
+    <>
+      {!sync.lease.held && (
+        <section>
+          <h2>{trans.__('Another instance')}</h2>
+          <p>{sync.lease.message}</p>
+        </section>
+      )}
+      <Files
+        title={trans.__('Waiting to be saved')}
+        files={sync.pending}
+        {...props}
+      />
+      <Files
+        title={trans.__('What the last stop of the server could not save')}
+        files={sync.lostAtLastStop}
+        {...props}
+      />
+      <Conflicts
+        title={trans.__('Changed on both sides')}
+        conflicts={sync.conflicts}
+        {...props}
+      >
+        <button
+          type="button"
+          className="jp-Wherobots-action"
+          disabled={model.busy}
+          onClick={() => void model.forgetConflicts()}
+        >
+          {trans.__('Forget this list')}
+        </button>
+      </Conflicts>
+      {deletes.count > 0 && (
+        <section>
+          <h2>{trans.__('Deletions that wait for your word')}</h2>
+          <p>{deletes.message}</p>
+          <ul>
+            {deletes.examples.map(path => (
+              <li key={path}>{path}</li>
+            ))}
+          </ul>
+          <button
+            type="button"
+            className="jp-Wherobots-action"
+            disabled={model.busy}
+            onClick={() => void model.confirmDeletes()}
+          >
+            {trans.__('Delete them in S3 too')}
+          </button>
+        </section>
+      )}
+      {model.remote && (
+        <Conflicts
+          title={trans.__('Changed in S3')}
+          conflicts={model.remote}
+          empty={trans.__('Nothing was changed in S3 but by this server.')}
+          {...props}
+        />
+      )}
+      <Skipped {...props} />
+      {sync.notes.length + sync.hints.length > 0 && (
+        <section>
+          <h2>{trans.__('How it works here')}</h2>
+          <ul>
+            {[sync.hints, ...sync.notes]
+              .filter(note => note !== '')
+              .map(note => (
+                <li key={note}>{note}</li>
+              ))}
+          </ul>
+        </section>
+      )}
+    </>
+  );
+}
+
+interface IFile {
+  path: string;
+  message: string;
+  size?: number;
+}
+
+function Files(
+  props: IHomeSyncProps & { title: string; files: readonly IFile[] }
+): JSX.Element | null {
+  const { title, files, trans } = props;
+  if (files.length === 0) {
+    return null;
+  }
+  return (
+    <section>
+      <h2>{title}</h2>
+      <ul className="jp-Wherobots-files">
+        {files.slice(0, SHOWN).map(file => (
+          <li key={file.path}>
+            <Path {...props} path={file.path} />
+            <span>
+              {[
+                file.size === undefined ? '' : formatBytes(file.size),
+                file.message
+              ]
+                .filter(text => text !== '')
+                .join(', ')}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {files.length > SHOWN && (
+        <p>{trans.__('and %1 more', files.length - SHOWN)}</p>
+      )}
+    </section>
+  );
+}
+
+function Path(props: IHomeSyncProps & { path: string }): JSX.Element {
+  const { path, openLocal } = props;
+  return !path.endsWith('/') ? (
+    <button
+      type="button"
+      className="jp-Wherobots-link"
+      onClick={() => openLocal(path)}
+    >
+      {path}
+    </button>
+  ) : (
+    <b>{path}</b>
+  );
+}
+
+function Conflicts(
+  props: React.PropsWithChildren<
+    IHomeSyncProps & {
+      title: string;
+      conflicts: readonly ISyncConflict[];
+      empty?: string;
+    }
+  >
+): JSX.Element | null {
+  const { title, conflicts, model, status, trans } = props;
+  const { openRemote, bringHere } = props;
+  // Only the 2024 layout shows what S3 has of home.
+  const reachable = status.homeRoot !== null;
+  if (conflicts.length === 0 && !props.empty) {
+    return null;
+  }
+  const button = (
+    label: string,
+    path: string,
+    action: () => void
+  ): JSX.Element => (
+    <button
+      type="button"
+      className="jp-Wherobots-action"
+      aria-label={`${label}: ${path}`}
+      disabled={model.busy}
+      onClick={action}
+    >
+      {label}
+    </button>
+  );
+  return (
+    <section>
+      <h2>{title}</h2>
+      {conflicts.length === 0 && <p>{props.empty}</p>}
+      <ul className="jp-Wherobots-files">
+        {conflicts.slice(0, SHOWN).map(({ path, kind, message, keptAs }) => (
+          <li key={`${kind} ${path} ${keptAs ?? ''}`}>
+            {kind === DELETED || NEWER.has(kind) ? (
+              <b>{path}</b>
+            ) : (
+              <Path {...props} path={path} />
+            )}
+            <span>{message}</span>
+            <span className="jp-Wherobots-commands">
+              {kind === DELETED &&
+                button(trans.__('Save again'), path, () => {
+                  void model.saveAgain(path);
+                })}
+              {keptAs !== null &&
+                reachable &&
+                button(trans.__('Open the other version'), keptAs, () =>
+                  openRemote(keptAs)
+                )}
+              {NEWER.has(kind) &&
+                reachable &&
+                button(trans.__('Open the version in S3'), path, () =>
+                  openRemote(path)
+                )}
+              {NEWER.has(kind) &&
+                reachable &&
+                button(trans.__('Bring it here'), path, () => bringHere(path))}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {conflicts.length > SHOWN && (
+        <p>{trans.__('and %1 more', conflicts.length - SHOWN)}</p>
+      )}
+      {props.children}
+    </section>
+  );
+}
+
+function Skipped(props: IHomeSyncProps & { sync: ISync }): JSX.Element | null {
+  const { sync, trans } = props;
+  if (sync.skipped.length === 0) {
+    return null;
+  }
+  return (
+    <section>
+      <details>
+        <summary>
+          {trans.__('Not saved on purpose (%1)', sync.skipped.length)}
+        </summary>
+        <ul className="jp-Wherobots-files">
+          {sync.skipped.slice(0, SHOWN).map(each => (
+            <li key={each.path}>
+              <b>{each.path}</b>
+              <span>{each.message}</span>
+            </li>
+          ))}
+        </ul>
+        {sync.skipped.length > SHOWN && (
+          <p>{trans.__('and %1 more', sync.skipped.length - SHOWN)}</p>
+        )}
+      </details>
+    </section>
+  );
+}
+
+export class HomeSyncWidget extends ReactWidget {
+  constructor(private readonly props: IHomeSyncProps) {
+    super();
+    this.addClass('jp-Wherobots-syncWidget');
+  }
+
+  protected override render(): JSX.Element {
+    return <HomeSyncView {...this.props} />;
+  }
+}
