@@ -6,6 +6,7 @@ python -m tests.browser.screenshots FOLDER      every state, into FOLDER
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from tests.browser.conftest import s3_settings
 from tests.browser.lab import CHROMIUM, FLAGS, ORGANIZATION, OWN, PLACE, USER, Panel, lab, visit
 from tests.conftest import REGION
 from tests.jupyter_process import JupyterProcess
+from tests.process.test_demo import demo
 from tests.strict_s3 import Access, StrictS3
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -196,13 +198,29 @@ def every_state(browser: Browser, s3: StrictS3, folder: Path) -> None:
         Camera(folder, "")(page, "not-configured")
 
 
-def for_readme(browser: Browser, s3: StrictS3) -> None:
-    for theme in ("light", "dark"):
-        with server(s3, theme) as running, visit(browser, running, size=(1200, 720)) as page:
-            panel = Panel(page).open().go(OWN).widen(400)
-            panel.row("airports.geojson").click()
-            panel.button("Copy S3 path of airports.geojson").click()
-            Camera(IMAGES, "panel-")(page, theme, width=1200, height=720)
+def for_readme(browser: Browser) -> None:
+    """The demo after its notebook was run: the panel, the variables in use, home saved."""
+    with tempfile.TemporaryDirectory() as folder, demo(Path(folder), "--json") as running:
+        url = running.event("ready")["url"].replace("/lab?", "/lab/tree/Welcome.ipynb?")
+        context = browser.new_context(viewport={"width": 1360, "height": 820})
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+        panel = Panel(page).open().enter("data", "customer-ada").widen(380)
+        expect(page.get_by_role("button", name=re.compile(r"\| Idle$"))).to_be_visible(
+            timeout=60_000
+        )
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.locator(".jp-OutputArea:visible").get_by_text("Written:").wait_for(timeout=60_000)
+        page.keyboard.press("Control+s")
+        expect(page.get_by_text(re.compile(r"^Saved \d"))).to_be_visible(timeout=30_000)
+        page.locator(".jp-WindowedPanel-outer:visible").evaluate("outer => outer.scrollTo(0, 330)")
+        panel.row("cities.geojson").click()
+        panel.button("Copy S3 path of cities.geojson").click()
+        Camera(IMAGES, "")(page, "panel-light", width=1360, height=820)
+        context.close()
 
 
 def main() -> None:
@@ -212,7 +230,7 @@ def main() -> None:
         if len(sys.argv) > 1:
             every_state(browser, s3, Path(sys.argv[1]))
         else:
-            for_readme(browser, s3)
+            for_readme(browser)
         browser.close()
 
 
