@@ -79,7 +79,6 @@ class WherobotsHandler(APIHandler):
         """No ETag for JSON: tornado would hash every answer for a 304 that no client asks for."""
 
     # -- errors
-    # ---------------------------------------------------------------------------------------------------------
 
     def log_exception(
         self,
@@ -113,7 +112,9 @@ class WherobotsHandler(APIHandler):
             answer = named(error, self.services.place).to_json()
         else:
             phrase = responses.get(status_code, "Error")
-            message = (isinstance(error, web.HTTPError) and error.log_message) or phrase
+            message = phrase
+            if isinstance(error, web.HTTPError) and error.log_message:
+                message = error.log_message % error.args
             code = _CODES.get(status_code, phrase.replace(" ", ""))
             hint = _HINTS.get(status_code, "")
             if status_code >= 500:

@@ -66,7 +66,10 @@ class ReceivingHandler(WherobotsHandler):
         if not allowed:
             raise web.HTTPError(403)
         self._limit = await self.expect()
-        length = int(self.request.headers.get("Content-Length", self._limit))
+        announced = self.request.headers.get("Content-Length", str(self._limit))
+        if not announced.isdecimal():
+            raise InvalidRequest(f"Content-Length is {announced!r}.")
+        length = int(announced)
         if length > self._limit:
             raise TooLarge(f"The body has {length} bytes; at most {self._limit} are taken.")
         slots: asyncio.Semaphore = self.settings.setdefault(
@@ -81,6 +84,7 @@ class ReceivingHandler(WherobotsHandler):
         self._held, self._reserved = True, length
         if self._over:  # the client left while it waited for its turn
             self.release()
+            return
         self.request.connection.set_max_body_size(self._limit + _SLACK)  # type: ignore[union-attr]
         self._wait()
 

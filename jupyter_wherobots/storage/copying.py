@@ -21,7 +21,7 @@ from ..errors import (
     WherobotsError,
 )
 from ..layout import Layout
-from ..s3.keys import absent
+from ..s3.keys import Condition, absent
 from ..s3.listing import Object, page
 from ..s3.objects import COPY_LIMIT, copy, delete_many
 from .items import Item, count, objects
@@ -154,8 +154,7 @@ class Copier:
 
     def _folder(self, job: Job, step: _Step, move: bool) -> None:
         prefix = self.layout.key(step.item.path)
-        target = self.layout.key(step.target)
-        target = self._free(target)
+        target = self._free(self.layout.key(step.target))
         below = page(self.s3, target, limit=1)
         fresh = not (below.objects or below.prefixes)
         if not fresh and self.conflict is Conflict.FAIL:
@@ -197,31 +196,41 @@ class Copier:
         """
         key = check_change(self.layout, path, confirm=True)
         job.at(path)
-        condition = None
-        if self.conflict is not Conflict.REPLACE:
-            condition = absent()
-            if look and version(self.s3, key) is not None:
-                return self._taken(job, path)
-        try:
-            with self.uploads.remembering(path, key) as created:
-                copy(
-                    self.patient,
-                    source.key,
-                    key,
-                    source_etag=source.etag,
-                    condition=condition,
-                    size=source.size,
-                    limit=self.limit,
-                    on_created=created,
-                    stop=job.stop,
-                )
-        except PreconditionFailed:
-            # Of which end? Only the destination can have been taken by somebody.
-            if condition is not None and version(self.s3, key) is not None:
-                return self._taken(job, path)
-            raise
+        condition = None if self.conflict is Conflict.REPLACE else absent()
+        if condition is not None and look and version(self.s3, key) is not None:
+            return self._taken(job, path)
+        for tries in range(1, _TRIES + 1):
+            try:
+                self._send(job, source, key, path, condition)
+                break
+            except Conflicted:  # two writers at one moment: S3's own advice is to try again
+                if tries == _TRIES:
+                    raise
+            except PreconditionFailed:
+                found = version(self.s3, key) if condition is not None else None
+                if found is None:
+                    raise  # it is about the source
+                if found != source.etag:
+                    return self._taken(job, path)
+                break  # our own copy: the answer was lost, and the request sent again
         job.done(1, source.size)
         return True
+
+    def _send(
+        self, job: Job, source: Object, key: str, path: str, condition: Condition | None
+    ) -> None:
+        with self.uploads.remembering(path, key) as created:
+            copy(
+                self.patient,
+                source.key,
+                key,
+                source_etag=source.etag,
+                condition=condition,
+                size=source.size,
+                limit=self.limit,
+                on_created=created,
+                stop=job.stop,
+            )
 
     def _taken(self, job: Job, path: str) -> bool:
         if self.conflict is Conflict.SKIP:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from .uploads import Uploads
 
 _WINDOW = 8
-_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -247,7 +246,7 @@ class Exchange:
     def _incoming(
         self, job: Job, steps: Sequence[tuple[Item, str]]
     ) -> Iterator[tuple[Object, str]]:
-        """Every object and where it goes; for a folder's own empty object, the folder is made here."""
+        """Every object and where it goes; with a slash at the end for the empty object of a folder."""
         for item, wanted in steps:
             try:
                 target = self._free_in_home(wanted, item)
@@ -291,11 +290,9 @@ class Exchange:
                 job.skip()
                 return
             replace = self.conflict is Conflict.REPLACE
-            if not replace and self.home.exists(
-                target
-            ):  # before the bytes; `create` decides in the end
+            # Before the bytes; `create` decides in the end.
+            if not replace and self.home.exists(target):
                 raise AlreadyExists(f"{target} already exists in home.", path=target)
-            size = 0
             with (
                 get(self.s3, found.key) as body,
                 self.home.create(target, replace=replace) as handle,
@@ -303,7 +300,6 @@ class Exchange:
                 for chunk in body.chunks:
                     job.check()
                     _write(handle, chunk)
-                    size += len(chunk)
                     job.done(0, len(chunk))
             job.done(1, 0)
         except Cancelled:

@@ -127,9 +127,10 @@ async def test_the_authorizer_decides(fetch: Fetch, jp_serverapp: ServerApp) -> 
 
 
 async def test_an_unknown_route_answers_in_the_same_shape(fetch: Fetch) -> None:
-    answer = await fetch("GET", "storage/nothing%41")
+    answer = await fetch("GET", "storage/100%")
     assert answer.status == 404
     assert refused(answer)["code"] == "NotFound"
+    assert refused(answer)["message"].endswith("storage/100%25 in this API.")
     assert (await fetch("GET", "storage/nothing", auth=False)).status == 403
 
 
