@@ -293,7 +293,7 @@ def _counted(
 
 
 def head(s3: S3, key: str) -> Head:
-    """What an object is, without its body. Raises NotFound, also for an object whose bytes the role may not read.
+    """What an object is, without its body. Raises NotFound, AccessDenied.
 
     An answer to HEAD has no body, so it can say neither why it refuses nor who it comes from. Any refusal is
     therefore asked again as a GET: an absence that S3 itself does not confirm is none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -371,6 +372,21 @@ def test_an_object_that_appears_between_the_two_looks_is_seen(s3: S3, strict_s3:
 
     strict_s3.on("GetObject", appear, times=1)
     assert head(s3, "key").size == 3
+
+
+@PLAIN_AND_ODD
+def test_compressed_bodies_arrive_as_they_are_stored(s3_env: S3Environment, key: str) -> None:
+    """A canned store. Unpacked on the way, a body would be longer than S3 announced."""
+    packed = gzip.compress(BODY)
+    headers = {
+        "ETag": '"x"',
+        "Last-Modified": "Fri, 20 Nov 2026 10:00:00 GMT",
+        "Content-Encoding": "gzip",
+    }
+    with Canned(200, packed, headers) as store:
+        s3_env(Server(store.url, "bucket"))
+        with get(S3("bucket"), key) as body:
+            assert body.read() == packed
 
 
 def test_many_threads_share_one_client(s3: S3, strict_s3: StrictS3) -> None:

@@ -139,8 +139,8 @@ def test_a_bucket_that_is_not_there(s3: S3) -> None:
     "operation",
     ["PutObject", "DeleteObject", "CopyObject", "CompleteMultipartUpload", "UploadPart"],
 )
-@pytest.mark.parametrize("fault", [Fault.RESET_BEFORE, Fault.RESET_AFTER, Fault.ERROR_AFTER])
-@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("fault", [Fault.RESET_BEFORE, Fault.RESET_AFTER])
+@pytest.mark.parametrize("nth", [1, 2])
 def test_a_failure_that_may_pass_is_no_verdict(
     s3: S3, strict_s3: StrictS3, operation: str, fault: Fault, nth: int
 ) -> None:
