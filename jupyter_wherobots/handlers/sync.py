@@ -128,6 +128,20 @@ class SaveAgainHandler(SyncBase):
         self.reply({"count": await self.services.run(self.require_sync().save_again, paths)})
 
 
+class LeaseHandler(SyncBase):
+    """Which of several instances may overwrite and delete."""
+
+    route = "/wherobots/sync/lease"
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Take the lease, and answer with the state."""
+        sync = self.require_sync()
+        await self.services.run(sync.take_over)
+        self.reply(sync_json(sync.status()))
+
+
 def _json(value: object) -> Any:
     from ..sync.status import to_json
 
@@ -141,4 +155,5 @@ handlers = [
     RemoteHandler,
     DeletesHandler,
     SaveAgainHandler,
+    LeaseHandler,
 ]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from jupyter_wherobots.s3.client import S3
 from jupyter_wherobots.s3.session import Timeouts
 from jupyter_wherobots.services import Services
@@ -37,17 +35,16 @@ CODES = [
 ]
 
 
-@pytest.fixture
-def impatient(services: Services) -> None:
-    """Nothing is tried again and nothing is waited for long."""
+def once(services: Services, seconds: float) -> None:
+    """Nothing is tried again, and nothing is waited for longer than this."""
     storage = services.require_storage()
-    limits = Timeouts(connect=0.5, read=0.5, put=0.5)
+    limits = Timeouts(connect=seconds, read=seconds, put=seconds)
     storage.s3 = S3(storage.s3.bucket, attempts=1, timeouts=limits)
     storage.uploads._s3 = storage.s3
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_every_error_of_s3(strict_s3: StrictS3, fetch: Fetch) -> None:
+async def test_every_error_of_s3(strict_s3: StrictS3, fetch: Fetch, services: Services) -> None:
+    once(services, 10)
     strict_s3.put("org" + OWN + "x", b"1")
     for method, route, arguments, operations in REQUESTS:
         for s3_code, status, code in CODES:
@@ -65,8 +62,10 @@ async def test_every_error_of_s3(strict_s3: StrictS3, fetch: Fetch) -> None:
             strict_s3.heal()
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_an_s3_that_does_not_answer(strict_s3: StrictS3, fetch: Fetch) -> None:
+async def test_an_s3_that_does_not_answer(
+    strict_s3: StrictS3, fetch: Fetch, services: Services
+) -> None:
+    once(services, 0.2)
     strict_s3.put("org" + OWN + "x", b"1")
     for method, route, arguments, operations in REQUESTS:
         for operation in operations:
@@ -76,8 +75,8 @@ async def test_an_s3_that_does_not_answer(strict_s3: StrictS3, fetch: Fetch) -> 
         strict_s3.heal()
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_no_network(strict_s3: StrictS3, fetch: Fetch) -> None:
+async def test_no_network(strict_s3: StrictS3, fetch: Fetch, services: Services) -> None:
+    once(services, 10)
     strict_s3.stop()
     for method, route, arguments, _ in REQUESTS:
         answer = await fetch(method, route, **arguments)

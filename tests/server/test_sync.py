@@ -44,6 +44,7 @@ async def test_without_a_mirror_the_reason_is_told(fetch: Fetch) -> None:
         ("GET", "sync/deletes"),
         ("POST", "sync/deletes"),
         ("POST", "sync/save-again"),
+        ("POST", "sync/lease"),
     ):
         answer = await fetch(method, route, body=None if method == "GET" else b"")
         assert (answer.status, answer.json["code"]) == (404, "NotFound"), route
@@ -85,6 +86,7 @@ class TestWithAMirror:
         assert state["pendingFiles"] == 0
         assert (await fetch("GET", "status")).json["sync"]["restored"]
         assert (await fetch("POST", "sync/flush")).json["complete"]
+        assert (await fetch("POST", "sync/lease")).json["lease"]["held"]
         answer = await fetch("POST", "sync/flush", body={"timeout": 0})
         assert (answer.status, answer.json["code"]) == (400, "InvalidRequest")
 
