@@ -117,7 +117,8 @@ class S3:
     @property
     def session(self) -> Any:
         """The botocore session that decides everything: ``session.create_client("sts")`` signs with the same credentials."""
-        return self._session.botocore
+        with self.mapped("read"):
+            return self._session.botocore
 
     @property
     def client(self) -> Any:

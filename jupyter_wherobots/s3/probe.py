@@ -9,8 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from ..errors import Conflicted, NotFound, PreconditionFailed, StorageFailed
+from ..errors import (
+    Conflicted,
+    NotFound,
+    PreconditionFailed,
+    StorageFailed,
+    Unreachable,
+    WherobotsError,
+)
 from . import multipart
 from .client import S3, EtagForm
 from .keys import Condition, absent, matches
@@ -153,20 +161,18 @@ class _Trial:
     # -- the requests
 
     def _accepts(self, request: Callable[[], object]) -> bool:
-        for left in reversed(range(_TRIES)):
+        for _ in range(_TRIES):
             try:
                 request()
-            except Conflicted:
-                if not left:
-                    raise
+            except Conflicted as exc:
+                conflict = exc
                 time.sleep(_PAUSE)
             except (PreconditionFailed, NotFound, StorageFailed):
-                # A store that does not know the header at all answers 400 or 501: no acceptance
-                # either.
+                # A store that does not know the header at all answers 400 or 501: no acceptance either.
                 return False
             else:
                 return True
-        raise AssertionError("unreachable")
+        raise conflict
 
     def _put(self, key: str, condition: Condition | None = None) -> str:
         self._bodies += 1  # another body, so another ETag
@@ -190,8 +196,20 @@ class _Trial:
         return True
 
     def clean(self, s3: S3) -> None:
-        """Remove what the run left, with the ordinary retries."""
-        for key, upload_id in self._uploads:
-            multipart.abort(s3, key, upload_id)
-        for key in (self.key, self.copied):
-            delete(s3, key)
+        """Remove what the run left, with the ordinary retries. Raises the first failure, once all was tried."""
+        requests = [partial(multipart.abort, s3, *upload) for upload in self._uploads]
+        requests += [partial(delete, s3, key) for key in (self.key, self.copied)]
+        failures = [failure for request in requests if (failure := _denied(request))]
+        if failures:
+            raise failures[0]
+
+
+def _denied(request: Callable[[], None]) -> WherobotsError | None:
+    """What S3 said against a request. Raises Unreachable: then the others would only wait as long."""
+    try:
+        request()
+    except Unreachable:
+        raise
+    except WherobotsError as exc:
+        return exc
+    return None

@@ -323,6 +323,12 @@ def test_a_bundle_that_is_not_there_is_named(
 # -- credentials
 
 
+def test_a_session_that_cannot_be_made_is_named(environment: Callable[..., None]) -> None:
+    environment(AWS_CONFIG_FILE=__file__)
+    with pytest.raises(NotConfigured):
+        _ = S3("bucket").session
+
+
 class Wallet:
     """A program that prints credentials, as ``credential_process`` wants them, and counts how often it ran."""
 

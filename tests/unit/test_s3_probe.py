@@ -127,6 +127,7 @@ def test_a_role_that_may_not_write_is_told_so(s3: S3, strict_s3: StrictS3, acces
     strict_s3.deny(access=[access])
     with pytest.raises(AccessDenied):
         probe(s3, KEY)
+    assert strict_s3.uploads() == []
 
 
 def test_a_bucket_that_is_not_there(s3: S3) -> None:
