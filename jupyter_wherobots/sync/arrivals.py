@@ -132,7 +132,8 @@ class Arrivals:
         places: dict[bytes, Object] = {}
         # Names that are what they say come first; others give way.
         for path, found in sorted(files, key=lambda each: self._names.key(each[0]) != each[1].key):
-            taken = path in folders and found.key not in mapped
+            known = found.key in mapped or self._journal.get(path) is not None
+            taken = path in folders and not known
             place = path
             number = 1
             while taken or place in places:
