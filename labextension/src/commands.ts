@@ -51,7 +51,9 @@ export const CommandIDs = {
   paste: 'jupyter-wherobots:paste',
   delete: 'jupyter-wherobots:delete',
   share: 'jupyter-wherobots:share',
-  toHome: 'jupyter-wherobots:copy-to-home'
+  toHome: 'jupyter-wherobots:copy-to-home',
+  shareFromHome: 'jupyter-wherobots:share-from-home',
+  copyFromHome: 'jupyter-wherobots:copy-from-home'
 };
 
 export interface ICommandOptions {
@@ -64,6 +66,8 @@ export interface ICommandOptions {
   changes: Changes;
   uploads: Uploads;
   trans: TranslationBundle;
+  /** The folder of home that is open in the file browser, relative to home. */
+  homeFolder: () => string;
 }
 
 export function addCommands(options: ICommandOptions): void {
@@ -251,10 +255,11 @@ export function addCommands(options: ICommandOptions): void {
     execute: () => changes.share(selected())
   });
   add(CommandIDs.toHome, {
-    label: trans.__('Copy to Home Directory'),
+    label: trans.__('Copy to Home'),
+    caption: () => `~/${options.homeFolder()}`,
     icon: homeIcon,
     isEnabled: some,
-    execute: () => changes.toHome(selected(), '')
+    execute: () => changes.toHome(selected(), options.homeFolder())
   });
 
   if (palette) {

@@ -9,6 +9,7 @@ import type {
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { IStatusBar } from '@jupyterlab/statusbar';
@@ -24,6 +25,7 @@ import { addCommands, CommandIDs } from './commands';
 import { ask } from './dialogs';
 import { DRIVE, StorageDrive } from './drive';
 import { insertText } from './editors';
+import { FileBrowserLink } from './filebrowser';
 import { BrowserModel } from './model/browser';
 import { JobList } from './model/jobs';
 import { Notice } from './model/notice';
@@ -60,7 +62,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ISettingRegistry,
     IStateDB,
     IRouter,
-    IDocumentManager
+    IDocumentManager,
+    IFileBrowserFactory
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -71,7 +74,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     settings: ISettingRegistry | null,
     state: IStateDB | null,
     router: IRouter | null,
-    documents: IDocumentManager | null
+    documents: IDocumentManager | null,
+    fileBrowsers: IFileBrowserFactory | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_wherobots');
     const { serviceManager, commands, docRegistry, shell } = app;
@@ -171,6 +175,21 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
     shell.add(panel, 'left', { rank: 102, type: 'Managed Storage' });
     restorer?.add(panel, panel.id);
+    const whyNotWritable = (): string | null => actions.whyNotWritable();
+    const link =
+      fileBrowsers &&
+      new FileBrowserLink({
+        app,
+        factory: fileBrowsers,
+        panel,
+        browser,
+        changes,
+        jobs,
+        status,
+        notice,
+        trans,
+        whyNotWritable
+      });
     addCommands({
       app,
       palette,
@@ -180,13 +199,14 @@ const plugin: JupyterFrontEndPlugin<void> = {
       actions,
       changes,
       uploads,
-      trans
+      trans,
+      homeFolder: () => link?.homeFolder ?? ''
     });
     if (state) {
       void rememberPlace(browser, state, app.restored);
     }
     if (router) {
-      routePlace(router, commands);
+      routePlace(router, commands, app.restored);
     }
 
     const unsaved = documents && new UnsavedDocuments(shell, documents);

@@ -32,7 +32,11 @@ export async function rememberPlace(
 }
 
 /** Follow links that name a path. */
-export function routePlace(router: IRouter, commands: CommandRegistry): void {
+export function routePlace(
+  router: IRouter,
+  commands: CommandRegistry,
+  restored: Promise<void>
+): void {
   const route = 'jupyter-wherobots:route';
   commands.addCommand(route, {
     execute: args => {
@@ -43,7 +47,8 @@ export function routePlace(router: IRouter, commands: CommandRegistry): void {
       const url = (args['path'] as string) + (rest && `?${rest}`);
       router.navigate(url, { skipRouting: true });
       if (path?.startsWith('/')) {
-        void commands.execute(CommandIDs.go, { path });
+        // Restoring the layout would bring another tab to the front.
+        void restored.then(() => commands.execute(CommandIDs.go, { path }));
       }
     }
   });

@@ -1,0 +1,81 @@
+"""Between JupyterLab's own file browser, its notebooks, and the panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Seed
+from tests.browser.lab import ORGANIZATION, OWN, Panel
+from tests.jupyter_process import JupyterProcess
+from tests.strict_s3 import StrictS3
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def home(lab_server: JupyterProcess) -> Iterator[Path]:
+    """Home, emptied of what a test put there."""
+    before = set(lab_server.home.iterdir())
+    yield lab_server.home
+    for path in set(lab_server.home.iterdir()) - before:
+        path.unlink()
+
+
+def own_file(page: Page, name: str) -> Locator:
+    """A file in JupyterLab's file browser."""
+    return page.locator("#filebrowser .jp-DirListing-item", has_text=name)
+
+
+def show_files(page: Page) -> None:
+    page.get_by_title("Refresh the file browser").click()
+
+
+def test_a_file_of_home_is_shared_from_the_file_browser(
+    home: Path, page: Page, s3: StrictS3
+) -> None:
+    (home / "study.csv").write_text("mine")
+    show_files(page)
+    own_file(page, "study.csv").click(button="right")
+    page.get_by_role("menuitem", name="Share a Copy in Managed Storage").click()
+    s3.wait_until(lambda: s3.object(f"{ORGANIZATION}/data/shared/study.csv") is not None)
+    assert s3.body(f"{ORGANIZATION}/data/shared/study.csv") == b"mine"
+    assert Panel(page).clipboard() == f"s3://strict-bucket/{ORGANIZATION}/data/shared/study.csv"
+
+
+def test_a_row_is_copied_home(home: Path, seed: Seed, panel: Panel, page: Page) -> None:
+    seed(f"{OWN}results.csv", body=b"theirs")
+    panel.go(OWN)
+    panel.row("results.csv").click(button="right")
+    page.get_by_role("menuitem", name="Copy to Home").click()
+    expect(panel.region.get_by_role("region", name="Transfers")).to_contain_text("All done")
+    assert (home / "results.csv").read_bytes() == b"theirs"
+
+
+def test_rows_are_moved_by_dragging_them_onto_a_folder(
+    seed: Seed, panel: Panel, s3: StrictS3
+) -> None:
+    seed(f"{OWN}a.csv", f"{OWN}folder/there.csv")
+    panel.go(OWN)
+    panel.row("a.csv").drag_to(panel.row("folder"))
+    expect(panel.row("a.csv")).to_have_count(0)
+    assert s3.keys(f"{ORGANIZATION}/{OWN}") == [
+        f"{ORGANIZATION}/{OWN}folder/a.csv",
+        f"{ORGANIZATION}/{OWN}folder/there.csv",
+    ]
+
+
+def test_a_row_dragged_into_an_editor_becomes_its_path(
+    seed: Seed, panel: Panel, page: Page
+) -> None:
+    seed(f"{OWN}notes.txt", body=b"")
+    seed(f"{OWN}tiles.csv")
+    panel.go(OWN)
+    panel.row("notes.txt").dblclick()
+    editor = page.locator(".jp-FileEditor:visible .cm-content")
+    expect(editor).to_be_visible()
+    panel.row("tiles.csv").drag_to(editor)
+    expect(editor).to_have_text(f'"s3://strict-bucket/{ORGANIZATION}/{OWN}tiles.csv"')

@@ -1,0 +1,149 @@
+"""Sorting, filtering, searching, selecting, and coming back to where one was."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Seed
+from tests.browser.lab import ORGANIZATION, OWN, USER, Panel, open_lab, visit
+from tests.jupyter_process import JupyterProcess
+from tests.strict_s3 import StrictS3
+
+pytestmark = pytest.mark.browser
+
+
+def test_columns_sort_both_ways(seed: Seed, panel: Panel) -> None:
+    for name, size in (("a10", 1), ("a9", 300), ("B", 20)):
+        seed(f"{OWN}{name}", body=b"x" * size)
+    seed(f"{OWN}folder/x")
+    panel.go(OWN)
+    expect(panel.row("B")).to_be_visible()
+    assert panel.rows() == ["folder", "a9", "a10", "B"]
+    header = panel.region.get_by_role("columnheader", name="Size")
+    header.get_by_role("button").click()
+    expect(header).to_have_attribute("aria-sort", "descending")
+    assert panel.rows() == ["folder", "a9", "B", "a10"]
+    header.get_by_role("button").click()
+    expect(header).to_have_attribute("aria-sort", "ascending")
+    assert panel.rows() == ["folder", "a10", "B", "a9"]
+
+
+def test_the_filter_narrows_as_one_types(seed: Seed, panel: Panel, page: Page) -> None:
+    seed(f"{OWN}roads.csv", f"{OWN}Roads.geojson", f"{OWN}rivers.csv")
+    panel.go(OWN)
+    panel.grid.focus()
+    page.keyboard.press("Control+f")
+    page.keyboard.type("road")
+    expect(panel.row("rivers.csv")).to_have_count(0)
+    assert panel.rows() == ["roads.csv", "Roads.geojson"]
+    page.keyboard.press("ArrowDown")
+    expect(panel.grid).to_be_focused()
+    panel.button("Filter").click()
+    expect(panel.row("rivers.csv")).to_be_visible()
+
+
+def test_a_search_finds_what_lies_below(seed: Seed, panel: Panel, page: Page) -> None:
+    seed(f"{OWN}a/b/needle one.csv", f"{OWN}c/NEEDLE.txt", f"{OWN}needle/x", f"{OWN}hay")
+    panel.go(OWN)
+    panel.button("Filter").click()
+    page.keyboard.type("needle")
+    page.keyboard.press("Enter")
+    expect(panel.region.get_by_text("3 found")).to_be_visible()
+    assert panel.rows() == ["needle one.csv", "NEEDLE.txt", "needle"]
+    expect(panel.row("needle one.csv")).to_contain_text("a/b/needle one.csv")
+    panel.button("Copy S3 path of NEEDLE.txt").click()
+    assert panel.clipboard() == f"s3://strict-bucket/{ORGANIZATION}/{OWN}c/NEEDLE.txt"
+    panel.row("needle one.csv").click(button="right")
+    page.get_by_role("menuitem", name="Show in Its Folder").click()
+    expect(panel.region.locator("[aria-current=location]")).to_have_text("b")
+    expect(panel.row("needle one.csv")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_search_can_be_stopped(panel: Panel, page: Page, s3: StrictS3) -> None:
+    s3.generate(f"{ORGANIZATION}/{OWN}many/", 3_000_000)
+    panel.go(OWN)
+    panel.button("Filter").click()
+    page.keyboard.type("no such name")
+    page.keyboard.press("Enter")
+    expect(panel.region.get_by_text("Searching…")).to_be_visible()
+    panel.button("Stop").click()
+    expect(panel.region.get_by_text("there may be more")).to_be_visible()
+    before = s3.count("ListObjectsV2")
+    panel.button("Show all").click()
+    expect(panel.row("many")).to_be_visible()
+    assert s3.count("ListObjectsV2") - before < 20
+
+
+def test_several_are_selected_with_mouse_and_keyboard(seed: Seed, panel: Panel, page: Page) -> None:
+    seed(*(f"{OWN}{letter}" for letter in "abcdef"))
+    panel.go(OWN)
+    panel.row("b").click()
+    panel.row("d").click(modifiers=["Shift"])
+    panel.expect_selected("b", "c", "d")
+    panel.row("c").click(modifiers=["Control"])
+    panel.expect_selected("b", "d")
+    page.keyboard.press("Control+a")
+    panel.expect_selected(*"abcdef")
+    page.keyboard.press("Control+c")
+    expect(panel.region.get_by_role("status")).to_contain_text("Copied 6 paths")
+    base = f"s3://strict-bucket/{ORGANIZATION}/{OWN}"
+    assert panel.clipboard() == "\n".join(base + letter for letter in "abcdef")
+    page.keyboard.press("Escape")
+    panel.expect_selected()
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+ArrowDown")
+    panel.expect_selected("a", "b")
+
+
+def test_a_reload_comes_back_to_the_folder(
+    seed: Seed, panel: Panel, page: Page, lab_server: JupyterProcess
+) -> None:
+    seed(f"{OWN}deep/er/file.txt")
+    panel.go(f"{OWN}deep/er/")
+    # The place and the layout are written a moment after they changed.
+    with page.expect_response(lambda response: "/api/workspaces/" in response.url):
+        expect(panel.row("file.txt")).to_be_visible()
+    open_lab(page, lab_server, "lab")
+    expect(panel.row("file.txt")).to_be_visible()
+
+
+def test_a_link_leads_to_a_path(seed: Seed, page: Page, lab_server: JupyterProcess) -> None:
+    seed("data/shared/a folder/file.txt")
+    open_lab(page, lab_server, "lab?managed-storage=/data/shared/a%20folder/file.txt")
+    panel = Panel(page)
+    expect(panel.row("file.txt")).to_have_attribute("aria-selected", "true")
+    assert "managed-storage" not in page.url
+    panel.row("file.txt").click(button="right")
+    page.get_by_role("menuitem", name="Copy Link").click()
+    assert panel.clipboard().endswith("/lab?managed-storage=/data/shared/a%20folder/file.txt")
+
+
+def test_two_tabs_see_each_others_jobs(
+    seed: Seed, panel: Panel, browser: Browser, lab_server: JupyterProcess, s3: StrictS3
+) -> None:
+    seed(*(f"{OWN}folder/{n}" for n in range(20)))
+    panel.go(OWN)
+    gate = s3.gate("DeleteObjects")
+    panel.row("folder").click()
+    panel.page.keyboard.press("Delete")
+    panel.page.get_by_role("button", name="Delete for good").click()
+    gate.wait_for_arrivals(1)
+    with visit(browser, lab_server) as page:
+        other = Panel(page).open()
+        expect(other.region.get_by_role("region", name="Transfers")).to_contain_text(
+            "Delete folder"
+        )
+        other.go(OWN)
+        expect(other.row("folder")).to_be_visible()
+        gate.release()
+        expect(other.row("folder")).to_have_count(0)
+    expect(panel.row("folder")).to_have_count(0)
+
+
+def test_no_foreign_folder_is_reachable(
+    panel: Panel, page: Page, lab_server: JupyterProcess
+) -> None:
+    open_lab(page, lab_server, f"lab?managed-storage=/data/customer-{USER}-other/")
+    alert = Panel(page).region.get_by_role("alert")
+    expect(alert).to_contain_text("private to another user")
