@@ -64,6 +64,9 @@ class Session:
                 session.register_component("data_loader", loader)
                 parsers = session.get_component("response_parser_factory")
                 parsers.set_parser_defaults(timestamp_parser=_timestamp)
+                if region := os.environ.get("AWS_REGION"):
+                    # Every SDK but botocore reads it, the AWS CLI included.
+                    session.set_config_variable("region", region)
                 self._botocore = session
             return self._botocore
 
@@ -120,10 +123,8 @@ class Session:
             user_agent_extra=f"jupyter-wherobots/{__version__}",
             **options,
         )
-        # Every SDK but botocore reads AWS_REGION, the AWS CLI included.
-        region = self._region or os.environ.get("AWS_REGION") or None
         try:
-            return self.botocore.create_client("s3", region, config=config)
+            return self.botocore.create_client("s3", self._region, config=config)
         except ValueError as exc:
             raise NotConfigured(
                 f"The AWS configuration cannot be used ({exc}).",

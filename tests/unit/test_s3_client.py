@@ -388,6 +388,56 @@ def test_the_end_of_credentials_is_the_real_one(s3: S3, wallet: Wallet) -> None:
     assert source.refreshable
 
 
+def test_an_assumed_role_works_for_both(
+    strict_s3: StrictS3,
+    moto_server: Server,
+    environment: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Strict S3, with moto's STS."""
+    environment(
+        "[default]\nrole_arn = arn:aws:iam::123456789012:role/notebook\nsource_profile = keys\n"
+        "[profile keys]\naws_access_key_id = a\naws_secret_access_key = b",
+        AWS_ENDPOINT_URL_S3=strict_s3.url,
+        AWS_ENDPOINT_URL_STS=moto_server.url,
+        AWS_REGION="eu-west-1",  # and no AWS_DEFAULT_REGION: STS needs one too
+    )
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    role = S3(strict_s3.bucket)
+    for use in CLIENTS.values():
+        use(role)
+    source = role.credential_source()
+    assert source.method == "assume-role"
+    assert source.expires_at is not None
+    assert timedelta(0) < source.expires_at - datetime.now(timezone.utc) <= timedelta(hours=1)
+
+
+def test_the_role_of_a_container_works_for_both(
+    strict_s3: StrictS3, environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strict S3, with a canned agent of the container."""
+    expires = datetime.now(timezone.utc) + timedelta(hours=6)
+    answer = {
+        "AccessKeyId": "a",
+        "SecretAccessKey": "b",
+        "Token": "t",
+        "Expiration": expires.isoformat(),
+    }
+    with Canned(200, json.dumps(answer).encode(), {"Content-Type": "application/json"}) as agent:
+        environment(
+            AWS_ENDPOINT_URL_S3=strict_s3.url, AWS_CONTAINER_CREDENTIALS_FULL_URI=agent.url + "/"
+        )
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        role = S3(strict_s3.bucket)
+        for use in CLIENTS.values():
+            use(role)
+        source = role.credential_source()
+    assert (source.method, source.expires_at) == ("container-role", expires)
+    assert len(agent.seen) == 1
+
+
 def test_both_clients_and_all_siblings_share_the_credentials(s3: S3, wallet: Wallet) -> None:
     """Strict S3."""
     wallet.fill("key", 3600)
