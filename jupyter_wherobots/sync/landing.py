@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import queue
 import secrets
 import stat as st
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,8 @@ from .failpoints import failpoint
 from .ignore import STAGED
 from .scan import pack, unpack
 
+_ASIDE = 32 * 1024 * 1024
+_AHEAD = 8
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 
 
@@ -63,6 +67,42 @@ def _unnamed(folder: int, name: bytes) -> Iterator[tuple[int, bytes | None]]:
                 os.unlink(staged, dir_fd=folder)
 
 
+class _Hasher:
+    """SHA-256 of what passes by; ``aside``: in a thread of its own, so that a large file is hashed while more of it arrives."""
+
+    def __init__(self, aside: bool) -> None:
+        self._hash = hashlib.sha256()
+        self._chunks: queue.Queue[bytes | None] | None = queue.Queue(_AHEAD) if aside else None
+        self._thread = threading.Thread(target=self._run, name="wherobots-hash", daemon=True)
+
+    def __enter__(self) -> _Hasher:
+        if self._chunks is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._chunks is not None:
+            self._chunks.put(None)
+            self._thread.join()
+
+    def update(self, chunk: bytes) -> None:
+        """The next bytes."""
+        if self._chunks is not None:
+            self._chunks.put(chunk)
+        else:
+            self._hash.update(chunk)
+
+    def _run(self) -> None:
+        assert self._chunks is not None
+        while (chunk := self._chunks.get()) is not None:
+            self._hash.update(chunk)
+
+    @property
+    def digest(self) -> bytes:
+        """Of all bytes, once the block is left."""
+        return self._hash.digest()
+
+
 def file(root: int, path: bytes, chunks: Iterable[bytes], wanted: Wanted) -> Landed:
     """Create a file with these bytes.
 
@@ -74,13 +114,14 @@ def file(root: int, path: bytes, chunks: Iterable[bytes], wanted: Wanted) -> Lan
         beneath.folder(root, parent, create=True) as folder,
         _unnamed(folder, name) as (fd, staged),
     ):
-        digest = hashlib.sha256()
         size = 0
-        for chunk in chunks:
-            digest.update(chunk)
-            size += len(chunk)
-            _write(fd, chunk)
-        if size != wanted.size or wanted.sha256 not in (None, digest.hexdigest()):
+        with _Hasher(wanted.size > _ASIDE) as hasher:
+            for chunk in chunks:
+                hasher.update(chunk)
+                size += len(chunk)
+                _write(fd, chunk)
+        digest = hasher.digest
+        if size != wanted.size or wanted.sha256 not in (None, digest.hex()):
             raise StorageFailed("The bytes that came are not the ones that were put.")
         os.fchmod(fd, wanted.mode)
         os.utime(fd, ns=(wanted.mtime_ns, wanted.mtime_ns))
@@ -90,7 +131,7 @@ def file(root: int, path: bytes, chunks: Iterable[bytes], wanted: Wanted) -> Lan
         else:
             _place(folder, staged, name)
         failpoint("restore.after-link")
-        return Landed(pack(os.fstat(fd)), digest.digest())
+        return Landed(pack(os.fstat(fd)), digest)
 
 
 def _place(folder: int, staged: bytes, name: bytes) -> None:

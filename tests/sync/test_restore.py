@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -313,3 +314,14 @@ def test_a_full_disk_is_said_before_anything_is_written(place: Place, tmp_path: 
     assert failed.path == "huge"
     assert "no room" in failed.message
     assert place.local(home) == {"small": b"small"}
+
+
+def test_a_large_object_is_verified_too(place: Place, tmp_path: Path) -> None:
+    body = os.urandom(40 * 1024 * 1024)
+    place.s3.put(PREFIX + "good", body, metadata={"wherobots-sha256": sha256(body).hexdigest()})
+    place.s3.put(PREFIX + "bad", body, metadata={"wherobots-sha256": "0" * 64})
+    sync, home = elsewhere(place, tmp_path)
+    report = sync.restore()
+    assert [each.path for each in report.failed] == ["bad"]
+    assert place.local(home) == {"good": body}
+    assert sync.run_pass().uploaded == 0
