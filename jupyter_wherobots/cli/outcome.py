@@ -151,10 +151,8 @@ def tell(
         if outcome.state != "done":
             code = ExitCode.FAILED
             if outcome.objects and not as_json:
-                print(
-                    f"  {outcome.amount()} of {printable(outcome.source)} are done.",
-                    file=sys.stderr,
-                )
+                much = amount(outcome.objects, outcome.bytes)
+                print(f"  Done of {printable(outcome.source)}: {much}", file=sys.stderr)
     return code
 
 

@@ -113,16 +113,21 @@ class Transfer:
                 hint=f"Name the file: {destination.removesuffix('/')}/…",
             )
         target = folder + name
-        confirmed = agreed(self._arguments, self._layout, [target])
-        # What is refused is refused before anything is read.
-        self._storage.target(target, self._conflict, confirm=confirmed)
         outcome = Outcome("-", SCHEME + target)
-        upload = Upload(self._storage, self._conflict)
-        with standard_input() as handle:
-            plan = upload.plan_open(handle, "standard input", target, outcome)
-            return self._told(
-                [outcome], "Copied", lambda: running.run(self._storage, plan, "Uploading")
-            )
+        confirmed = agreed(self._arguments, self._layout, [target])
+        with judging(outcome):  # before anything is read
+            self._storage.target(target, self._conflict, confirm=confirmed)
+
+        def work() -> None:
+            if outcome.errors:
+                return
+            with standard_input() as handle:
+                plan = Upload(self._storage, self._conflict).plan_open(
+                    handle, "standard input", target, outcome
+                )
+                running.run(self._storage, plan, "Uploading")
+
+        return self._told([outcome], "Copied", work)
 
     def _managed_place(self, text: str, *, several: bool) -> tuple[str, str | None]:
         """The folder that a destination means and the new name, None for their own. Raises InvalidRequest, InvalidPath."""
