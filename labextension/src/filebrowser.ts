@@ -129,7 +129,7 @@ export class FileBrowserLink {
     const { changes } = this.options;
     const mine = (event: DragEvent): Element | null =>
       event.dataTransfer?.types.includes(ROWS)
-        ? (event.target as Element).closest('.jp-DirListing-content')
+        ? (event.target as Element).closest('.jp-DirListing')
         : null;
     // In the capture phase: the file browser takes every drop for an upload.
     document.addEventListener(

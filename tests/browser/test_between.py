@@ -79,3 +79,41 @@ def test_a_row_dragged_into_an_editor_becomes_its_path(
     expect(editor).to_be_visible()
     panel.row("tiles.csv").drag_to(editor)
     expect(editor).to_have_text(f'"s3://strict-bucket/{ORGANIZATION}/{OWN}tiles.csv"')
+
+
+@pytest.fixture
+def side_by_side(seed: Seed, page: Page) -> Panel:
+    """The file browser on the left, the panel on the right, in the user's own folder."""
+    seed(f"{OWN}there.csv", body=b"theirs")
+    page.get_by_role("tab", name="Managed Storage").click(button="right")
+    page.get_by_role("menuitem", name="Switch Sidebar Side").click()
+    panel = Panel(page)
+    expect(panel.row("data")).to_be_visible()
+    panel.go(OWN)
+    expect(panel.row("there.csv")).to_be_visible()
+    return panel
+
+
+def test_files_are_dragged_from_the_file_browser_into_the_panel(
+    home: Path, side_by_side: Panel, page: Page, s3: StrictS3
+) -> None:
+    (home / "mine.csv").write_text("mine")
+    show_files(page)
+    own_file(page, "mine.csv").hover()
+    page.mouse.down()
+    target = side_by_side.grid.bounding_box()
+    assert target is not None
+    page.mouse.move(target["x"] + 100, target["y"] + 200, steps=10)
+    page.mouse.up()
+    expect(side_by_side.row("mine.csv")).to_be_visible()
+    assert s3.body(f"{ORGANIZATION}/{OWN}mine.csv") == b"mine"
+    assert (home / "mine.csv").exists()
+
+
+def test_rows_are_dragged_into_the_file_browser(
+    home: Path, side_by_side: Panel, page: Page, s3: StrictS3
+) -> None:
+    side_by_side.row("there.csv").drag_to(page.locator("#filebrowser .jp-DirListing"))
+    expect(own_file(page, "there.csv")).to_be_visible()
+    assert (home / "there.csv").read_bytes() == b"theirs"
+    assert s3.keys(f"{ORGANIZATION}/{OWN}") == [f"{ORGANIZATION}/{OWN}there.csv"]
