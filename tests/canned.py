@@ -1,4 +1,6 @@
-"""An HTTP server that gives everybody the same answer: a portal, a broken proxy, a store of another kind."""
+"""An HTTP server that gives everybody the same answer: a portal, a broken proxy, a store of another
+kind.
+"""
 
 from __future__ import annotations
 

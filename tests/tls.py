@@ -17,7 +17,9 @@ from cryptography.x509.oid import NameOID
 
 
 class TlsFront:
-    """Passes bytes on to a port of 127.0.0.1 while it is entered. ``authority`` is the file to trust it by."""
+    """Passes bytes on to a port of 127.0.0.1 while it is entered. ``authority`` is the file to
+    trust it by.
+    """
 
     def __init__(self, port: int, folder: Path) -> None:
         self._port = port

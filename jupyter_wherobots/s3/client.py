@@ -1,6 +1,7 @@
 """One bucket and the ways to reach it: a boto3 client for everything, and obstore for object bytes.
 
-Both are made at first use, since importing and making them takes 0.2 s, and share one `session.Session`.
+Both are made at first use, since importing and making them takes 0.2 s, and share one
+`session.Session`.
 """
 
 from __future__ import annotations
@@ -55,11 +56,12 @@ def check(stop: Stop | None) -> None:
 
 
 class S3:
-    """One bucket of one store. Safe to use from many threads; nothing is read or sent before first use.
+    """One bucket of one store. Safe to use from many threads; nothing is read or sent before first
+    use.
 
-    ``etag_form`` is what `probe.probe` found; every If-Match is sent in that form. ``attempts`` are those of
-    one call through boto3: two more tries, with pauses of up to some seconds, before a caller hears of a
-    failure that may pass.
+    ``etag_form`` is what `probe.probe` found; every If-Match is sent in that form. ``attempts`` are
+    those of one call through boto3: two more tries, with pauses of up to some seconds, before a
+    caller hears of a failure that may pass.
     """
 
     def __init__(
@@ -116,13 +118,17 @@ class S3:
 
     @property
     def session(self) -> Any:
-        """The botocore session that decides everything: ``session.create_client("sts")`` signs with the same credentials."""
+        """The botocore session that decides everything: ``session.create_client("sts")`` signs with
+        the same credentials.
+        """
         with self.mapped("read"):
             return self._session.botocore
 
     @property
     def client(self) -> Any:
-        """The shared S3 client of botocore (boto3's, without its extras). Raises NotConfigured, NoCredentials."""
+        """The shared S3 client of botocore (boto3's, without its extras). Raises NotConfigured,
+        NoCredentials.
+        """
         with self._lock:
             self._drop_stale()
             if self._client is None:
@@ -147,7 +153,9 @@ class S3:
         return str(self.client.meta.endpoint_url)
 
     def credential_source(self) -> CredentialSource:
-        """Where the credentials come from and when they end. Raises NoCredentials, CredentialsExpired, NotConfigured."""
+        """Where the credentials come from and when they end. Raises NoCredentials,
+        CredentialsExpired, NotConfigured.
+        """
         with self.mapped("read"):
             return self._session.credentials.source()
 
@@ -155,14 +163,19 @@ class S3:
 
     @property
     def store(self) -> Any:
-        """The obstore store for reading: retries twice, resumes a broken download, never cuts off one that moves."""
+        """The obstore store for reading: retries twice, resumes a broken download, never cuts off
+        one that moves.
+        """
         return self._store(
             self.timeouts.read, _LONGEST_READ, _READ_RETRIES if self.attempts > 1 else 0
         )
 
     def store_for_put(self, size: int) -> Any:
-        """The obstore store for a PUT of ``size`` bytes. It never retries: after a lost answer the caller has to look first."""
-        # reqwest's read timeout runs from the beginning of the request, while the body is sent: here both are one.
+        """The obstore store for a PUT of ``size`` bytes. It never retries: after a lost answer the
+        caller has to look first.
+        """
+        # reqwest's read timeout runs from the beginning of the request, while the body is sent:
+        # here both are one.
         limit = self.timeouts.read if size <= SMALL_PUT else self.timeouts.put
         return self._store(limit, limit, 0)
 
@@ -180,10 +193,11 @@ class S3:
 
     @contextmanager
     def mapped(self, action: str, key: str | None = None, *, once: bool = False) -> Iterator[None]:
-        """Turn what botocore and obstore raise inside into errors of ours. ``action`` is that of `errors.from_code`.
+        """Turn what botocore and obstore raise inside into errors of ours. ``action`` is that of
+        `errors.from_code`.
 
-        ``once``: the request can be done only once, so that a second try (botocore's own) may be refused for what the first one
-        did. Then nothing is known: Unreachable.
+        ``once``: the request can be done only once, so that a second try (botocore's own) may be
+        refused for what the first one did. Then nothing is known: Unreachable.
         """
         try:
             yield
@@ -198,7 +212,9 @@ class S3:
             raise error from exc
 
     def error(self, exc: BaseException, action: str, key: str | None = None) -> WherobotsError:
-        """The error of ours for one of botocore's or obstore's; after bad credentials the next request looks for new ones."""
+        """The error of ours for one of botocore's or obstore's; after bad credentials the next
+        request looks for new ones.
+        """
         cause = exc
         if type(exc).__name__ == "UnauthenticatedError":
             # All that obstore keeps of a failing provider is text.
@@ -228,8 +244,8 @@ def _failures() -> tuple[type[BaseException], ...]:
     from botocore.parsers import ResponseParserError
     from obstore.exceptions import BaseError
 
-    # Besides their own, obstore raises FileNotFoundError for what is missing and NotImplementedError,
-    # and botocore raises OSError for files that it cannot read.
+    # Besides their own, obstore raises FileNotFoundError for what is missing and
+    # NotImplementedError, and botocore raises OSError for files that it cannot read.
     return (
         BotoCoreError,
         ClientError,
@@ -245,7 +261,9 @@ _extra = threading.local()
 
 @contextmanager
 def extra_headers(headers: Mapping[str, str]) -> Iterator[None]:
-    """Send these headers, signed, with each botocore request of this thread: for what older botocore has no parameter for."""
+    """Send these headers, signed, with each botocore request of this thread: for what older
+    botocore has no parameter for.
+    """
     _extra.headers = headers
     try:
         yield
@@ -258,6 +276,6 @@ def _add_headers(params: Any, **_: Any) -> None:
 
 
 def _stay(context: Any, **_: Any) -> None:
-    # botocore answers a redirect by a HeadBucket that finds the region; were that redirected too (by an
-    # endpoint that redirects everything) it would do so until Python's stack ends.
+    # botocore answers a redirect by a HeadBucket that finds the region; were that redirected too
+    # (by an endpoint that redirects everything) it would do so until Python's stack ends.
     context.get("s3_redirect", {})["redirected"] = True

@@ -1,4 +1,6 @@
-"""Copies inside the bucket, made by S3 itself: whole, or part by part above what one CopyObject takes."""
+"""Copies inside the bucket, made by S3 itself: whole, or part by part above what one CopyObject
+takes.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ from .keys import Condition, check_upload_key, condition_params, etag_header, st
 from .multipart import MAX_PARTS, MIB, Part, aborting, checksums, complete
 
 COPY_PART = 256 * MIB
-"""Bytes of a part that S3 copies by itself: small enough to be done within the time for an answer."""
+"""Bytes of a part that S3 copies by itself: small enough to be done within the time for an answer.
+"""
 
-# botocore knows a copy's destination conditions since 1.40.66 only; S3 reads the same headers from any version.
+# botocore knows a copy's destination conditions since 1.40.66 only; S3 reads the same headers from
+# any version.
 _HEADERS = {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
 _CONTENT_HEADERS = (
     "CacheControl",
@@ -60,10 +64,12 @@ def copy_by_parts(
     on_bytes: Callable[[int], None] | None = None,
     stop: Stop | None = None,
 ) -> tuple[str, int]:
-    """Copy an object of any size by UploadPartCopy and give the ETag and the bytes; see `objects.copy`.
+    """Copy an object of any size by UploadPartCopy and give the ETag and the bytes; see
+    `objects.copy`.
 
-    What a CopyObject would keep is read from the source and set anew: metadata and content headers (tags are
-    not). All parts are of one version: ``source_etag``, or the one that is there now.
+    What a CopyObject would keep is read from the source and set anew: metadata and content headers,
+    unless ``metadata`` replaces both (tags are not copied). All parts are of one version:
+    ``source_etag``, or the one that is there now.
     """
     check_upload_key(key)
     pinned = {"IfMatch": etag_header(s3, source_etag)} if source_etag else {}
@@ -72,14 +78,11 @@ def copy_by_parts(
     size = source["ContentLength"]
     version = etag_header(s3, strict_etag(source.get("ETag")))
     step = max(part_size, -(-size // MAX_PARTS))
-    kept = {name: source[name] for name in _CONTENT_HEADERS if source.get(name)}
+    kept: dict[str, Any] = {"Metadata": dict(metadata or {})}
+    if metadata is None:
+        kept = {name: source[name] for name in ("Metadata", *_CONTENT_HEADERS) if source.get(name)}
     with s3.mapped("write", key):
-        answer = s3.client.create_multipart_upload(
-            Bucket=s3.bucket,
-            Key=key,
-            Metadata=dict(source["Metadata"] if metadata is None else metadata),
-            **kept,
-        )
+        answer = s3.client.create_multipart_upload(Bucket=s3.bucket, Key=key, **kept)
     upload_id = str(answer["UploadId"])
 
     def copier(number: int, start: int, end: int) -> Callable[[Stop], Part]:

@@ -74,10 +74,11 @@ Result = TypeVar("Result", bound=Sized)
 
 
 class Crew(Generic[Result]):
-    """Some threads that do the jobs of one transfer; the first failure stops them all. It is itself the `Stop` of its jobs.
+    """Some threads that do the jobs of one transfer; the first failure stops them all. It is itself
+    the `Stop` of its jobs.
 
-    The threads are daemons and are not waited for without limit: a request that hangs must hold up neither a
-    cancel nor the end of the process.
+    The threads are daemons and are not waited for without limit: a request that hangs must hold up
+    neither a cancel nor the end of the process.
     """
 
     def __init__(self, stop: Stop | None) -> None:
@@ -100,7 +101,8 @@ class Crew(Generic[Result]):
         concurrency: int,
         on_bytes: Callable[[int], None] | None,
     ) -> list[Result]:
-        """Do all jobs. ``jobs`` is walked, and ``on_bytes`` told the bytes of each result, by one thread at a time.
+        """Do all jobs. ``jobs`` is walked, and ``on_bytes`` told the bytes of each result, by one
+        thread at a time.
 
         Raises the first failure, or Cancelled.
         """

@@ -39,12 +39,13 @@ def delete_many(
     on_deleted: Callable[[int], None] | None = None,
     stop: Stop | None = None,
 ) -> list[Failure]:
-    """Delete (key, ETag or None) pairs, 1,000 in a request, and give those that failed with the reason.
+    """Delete (key, ETag or None) pairs, 1,000 in a request, and give those that failed with the
+    reason.
 
-    A pair with an ETag is deleted only if it is that version, where the store keeps to it. A key that S3 does
-    not confirm has failed; a request that fails as a whole is reported for each of its keys, and the others
-    go on. ``on_deleted`` is told the number of keys after each request, ``stop`` asked between requests: what
-    was not sent by then is neither deleted nor reported.
+    A pair with an ETag is deleted only if it is that version, where the store keeps to it. A key
+    that S3 does not confirm has failed; a request that fails as a whole is reported for each of its
+    keys, and the others go on. ``on_deleted`` is told the number of keys after each request,
+    ``stop`` asked between requests: what was not sent by then is neither deleted nor reported.
     """
     failures: list[Failure] = []
     for batch in _batches(keys):

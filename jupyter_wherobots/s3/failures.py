@@ -60,8 +60,9 @@ _CREDENTIAL_OPERATIONS = frozenset(
 class _Answer:
     """What an HTTP answer says about a failure.
 
-    ``code`` is empty where it does not say; ``may_be_bare``: S3 itself may have left it out. It does so for HEAD, and its
-    XML cannot be read where it repeats a key with characters that XML has not.
+    ``code`` is empty where it does not say; ``may_be_bare``: S3 itself may have left it out. It
+    does so for HEAD, and its XML cannot be read where it repeats a key with characters that XML has
+    not.
     """
 
     code: str
@@ -90,8 +91,9 @@ def s3_code(exc: BaseException) -> str:
     answered.
 
     Ours are ``NoNetwork``, ``Timeout``, ``ConnectionLost``, ``UntrustedCertificate``,
-    ``NoCredentials``, ``SignInExpired``, ``BadConfiguration``, ``BadParameter``, ``NotPartial`` and ``NotS3``; ``HTTP404`` and
-    the like for an answer that S3 would not give; the name of the exception for anything else.
+    ``NoCredentials``, ``SignInExpired``, ``BadConfiguration``, ``BadParameter``, ``NotPartial`` and
+    ``NotS3``; ``HTTP404`` and the like for an answer that S3 would not give; the name of the
+    exception for anything else.
     """
     answer = _answer(exc)
     if answer is not None:

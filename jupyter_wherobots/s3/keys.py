@@ -1,7 +1,8 @@
-"""What may be said in a request: keys, conditions, metadata. Pure, but for the ETag's form, which is the store's.
+"""What may be said in a request: keys, conditions, metadata. Pure, but for the ETag's form, which
+is the store's.
 
-Two clients share the work: obstore carries bytes and refuses or changes some keys that S3 allows; boto3 takes
-them all.
+Two clients share the work: obstore carries bytes and refuses or changes some keys that S3 allows;
+boto3 takes them all.
 """
 
 from __future__ import annotations
@@ -73,9 +74,11 @@ def fits_xml(key: str) -> bool:
 
 
 def check_upload_key(key: str) -> None:
-    """Raise InvalidPath for a key that multipart uploads cannot have: `check_key`'s, and those that XML cannot write.
+    """Raise InvalidPath for a key that multipart uploads cannot have: `check_key`'s, and those that
+    XML cannot write.
 
-    S3 would begin such an upload and confirm it in an answer that no client can read: it would stay behind.
+    S3 would begin such an upload and confirm it in an answer that no client can read: it would stay
+    behind.
     """
     check_key(key)
     if not fits_xml(key):
@@ -108,7 +111,9 @@ def etag_header(s3: S3, etag: str) -> str:
 
 
 def strict_etag(raw: str | None) -> str:
-    """The ETag of an answer, as S3 sends it: in quotes. Raises StorageFailed where there is none: that is no store."""
+    """The ETag of an answer, as S3 sends it: in quotes. Raises StorageFailed where there is none:
+    that is no store.
+    """
     if not raw:
         raise StorageFailed(
             "The endpoint's answer has no ETag, so it is not that of an S3 store.",

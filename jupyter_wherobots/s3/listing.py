@@ -65,7 +65,8 @@ def page(
     with s3.mapped("list", prefix):
         answer = s3.client.list_objects_v2(**params)
     if "IsTruncated" not in answer:
-        # A portal or a proxy that answers any request with a page of its own would look like an empty bucket.
+        # A portal or a proxy that answers any request with a page of its own would look like an
+        # empty bucket.
         raise StorageFailed(
             f"The endpoint's answer to a listing of s3://{s3.bucket}/{prefix} is not that of an S3 store.",
             hint="Check AWS_ENDPOINT_URL_S3, and what stands between here and there.",

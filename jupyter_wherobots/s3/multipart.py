@@ -185,8 +185,8 @@ def complete(
 ) -> str:
     """Make the parts the object and give its ETag.
 
-    Raises PreconditionFailed or Conflicted if the condition does not hold, NotFound for an upload that is
-    gone, and Unreachable when the outcome is unknown: then look at the key.
+    Raises PreconditionFailed or Conflicted if the condition does not hold, NotFound for an upload
+    that is gone, and Unreachable when the outcome is unknown: then look at the key.
     """
     listed = [
         {"PartNumber": part.number, "ETag": part.etag, **part.checksums}

@@ -1,8 +1,9 @@
-"""Single objects: put, get, head, copy, delete, each with its condition, for every key that S3 allows.
+"""Single objects: put, get, head, copy, delete, each with its condition, for every key that S3
+allows.
 
 Bytes go through obstore. A key that obstore would refuse or change takes the same way through boto3
-(`keys.is_plain` tells them apart), and so does everything that obstore cannot say: conditional copies and
-deletes.
+(`keys.is_plain` tells them apart), and so does everything that obstore cannot say: conditional
+copies and deletes.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ _ATTRIBUTES = frozenset(
 class Head:
     """An object without its body.
 
-    ``size`` is in bytes, ``metadata`` the user's with names in lower case, ``last_modified`` on S3's
-    clock.
+    ``size`` is in bytes, ``metadata`` the user's with names in lower case, ``last_modified`` on
+    S3's clock.
     """
 
     etag: str
@@ -90,10 +91,10 @@ class Head:
 class Body:
     """An object being read; a context manager that gives its connection back.
 
-    ``head`` is the object, also spelled out here (``size`` is the whole object's); ``start`` and ``end``
-    (exclusive) say what of it is coming. ``chunks`` can be walked once. It raises Unreachable if the
-    connection breaks or S3 sends another number of bytes than it announced, so that a short body never looks
-    complete.
+    ``head`` is the object, also spelled out here (``size`` is the whole object's); ``start`` and
+    ``end`` (exclusive) say what of it is coming. ``chunks`` can be walked once. It raises
+    Unreachable if the connection breaks or S3 sends another number of bytes than it announced, so
+    that a short body never looks complete.
     """
 
     def __init__(
@@ -154,9 +155,10 @@ def put(
 ) -> str:
     """Write one object with one request (meant for up to 16 MiB) and give its ETag.
 
-    Raises PreconditionFailed when the condition does not hold; NotFound when it names an ETag and the key is
-    gone (on a store that answers 412 there too, PreconditionFailed); Conflicted when another writer was there
-    at the same moment; Unreachable when the outcome is unknown: it may have been written.
+    Raises PreconditionFailed when the condition does not hold; NotFound when it names an ETag and
+    the key is gone (on a store that answers 412 there too, PreconditionFailed); Conflicted when
+    another writer was there at the same moment; Unreachable when the outcome is unknown: it may
+    have been written.
     """
     check_key(key)
     check_metadata(metadata)
@@ -201,9 +203,11 @@ def get(
     byte_range: tuple[int, int | None] | None = None,
     chunk: int = CHUNK,
 ) -> Body:
-    """Begin to read an object. ``byte_range`` is (start, end) with ``end`` exclusive, or None for the rest.
+    """Begin to read an object. ``byte_range`` is (start, end) with ``end`` exclusive, or None for
+    the rest.
 
-    `matches` is the only condition that a read can have. Raises NotFound, PreconditionFailed, RangeNotSatisfiable.
+    `matches` is the only condition that a read can have. Raises NotFound, PreconditionFailed,
+    RangeNotSatisfiable.
     """
     check_key(key)
     if condition is not None and condition.etag is None:
@@ -295,8 +299,8 @@ def _counted(
 def head(s3: S3, key: str) -> Head:
     """What an object is, without its body. Raises NotFound, AccessDenied.
 
-    An answer to HEAD has no body, so it can say neither why it refuses nor who it comes from. Any refusal is
-    therefore asked again as a GET: an absence that S3 itself does not confirm is none.
+    An answer to HEAD has no body, so it can say neither why it refuses nor who it comes from. Any
+    refusal is therefore asked again as a GET: an absence that S3 itself does not confirm is none.
     """
     check_key(key)
     try:
@@ -359,11 +363,12 @@ def copy(
 ) -> str:
     """Copy inside the bucket, on the server, and give the ETag of the copy.
 
-    ``source_etag``: only that version (without it, the one that is there now). ``condition``: of the
-    destination. ``metadata`` replaces the source's; None keeps it. ``size`` saves a look at the source. Above
-    ``limit`` bytes it is copied by parts; ``on_created`` is told the id of that upload, ``on_bytes`` the
-    bytes that were copied, ``stop`` asked between parts (Cancelled: nothing is left behind). ``verify`` looks
-    at the copy afterwards. Raises NotFound and PreconditionFailed for either end, StorageFailed for a copy of
+    ``source_etag``: only that version (without it, the one that is there now). ``condition``: of
+    the destination. ``metadata`` replaces the source's and resets its content type; None keeps
+    both. ``size`` saves a look at the source. Above ``limit`` bytes it is copied by parts;
+    ``on_created`` is told the id of that upload, ``on_bytes`` the bytes that were copied, ``stop``
+    asked between parts (Cancelled: nothing is left behind). ``verify`` looks at the copy
+    afterwards. Raises NotFound and PreconditionFailed for either end, StorageFailed for a copy of
     another size than the source.
     """
     from .copies import COPY_PART, copy_by_parts, copy_whole

@@ -168,7 +168,8 @@ class _Trial:
                 conflict = exc
                 time.sleep(_PAUSE)
             except (PreconditionFailed, NotFound, StorageFailed):
-                # A store that does not know the header at all answers 400 or 501: no acceptance either.
+                # A store that does not know the header at all answers 400 or 501: no acceptance
+                # either.
                 return False
             else:
                 return True
@@ -196,7 +197,9 @@ class _Trial:
         return True
 
     def clean(self, s3: S3) -> None:
-        """Remove what the run left, with the ordinary retries. Raises the first failure, once all was tried."""
+        """Remove what the run left, with the ordinary retries. Raises the first failure, once all
+        was tried.
+        """
         requests = [partial(multipart.abort, s3, *upload) for upload in self._uploads]
         requests += [partial(delete, s3, key) for key in (self.key, self.copied)]
         failures = [failure for request in requests if (failure := _denied(request))]

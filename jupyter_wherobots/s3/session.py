@@ -1,5 +1,6 @@
-"""What the standard AWS configuration decides, asked of one botocore session: endpoint, region, credentials, addressing
-style, proxies, CA bundle, checksums. botocore's clients and obstore's stores are made here, so that both agree.
+"""What the standard AWS configuration decides, asked of one botocore session: endpoint, region,
+credentials, addressing style, proxies, CA bundle, checksums. botocore's clients and obstore's
+stores are made here, so that both agree.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 class Timeouts:
     """Seconds that a request may take.
 
-    ``connect`` for the connection; ``read`` for the answer to begin and between two pieces of it, and for a
-    whole PUT of up to 1 MiB; ``put`` for a whole larger PUT (16 MiB in 300 s are 56 KB/s: slower than that is
-    no answer). A download that keeps moving is never cut off.
+    ``connect`` for the connection; ``read`` for the answer to begin and between two pieces of it,
+    and for a whole PUT of up to 1 MiB; ``put`` for a whole larger PUT (16 MiB in 300 s are 56 KB/s:
+    slower than that is no answer). A download that keeps moving is never cut off.
     """
 
     connect: float = 5.0
@@ -43,7 +44,8 @@ class Session:
     def __init__(self, bucket: str) -> None:
         self.bucket = bucket
         self.generation = 0
-        """Grows when the configuration has been read anew: clients and stores of before are stale."""
+        """Grows when the configuration has been read anew: clients and stores of before are stale.
+        """
         self._lock = threading.RLock()
         self._botocore: Any = None
         self._credentials: Credentials | None = None
@@ -81,8 +83,8 @@ class Session:
     def renew(self) -> None:
         """Read configuration and credentials anew, at most every 30 s.
 
-        For when they were refused: the keys of a profile are renewed from outside, and botocore reads them
-        only once.
+        For when they were refused: the keys of a profile are renewed from outside, and botocore
+        reads them only once.
         """
         with self._lock:
             now = time.monotonic()
@@ -94,14 +96,17 @@ class Session:
     # -- botocore
 
     def client(self, timeouts: Timeouts, *, attempts: int, max_connections: int) -> Any:
-        """A new S3 client in the bucket's region. Raises NotConfigured, and what botocore does for bad credentials."""
+        """A new S3 client in the bucket's region. Raises NotConfigured, and what botocore does for
+        bad credentials.
+        """
         with self._lock:
             client = self._client(timeouts, attempts, max_connections)
             endpoint = urlsplit(client.meta.endpoint_url)
             if endpoint.scheme == "https":
                 self._certificates()  # botocore would find out late, and blame the certificate
             if (endpoint.hostname or "").endswith(_AWS) and not self._region_asked:
-                # botocore follows a bucket to its region, obstore does not: so both are told where it lies.
+                # botocore follows a bucket to its region, obstore does not: so both are told where
+                # it lies.
                 self._region_asked = True
                 self._region = self._bucket_region(timeouts)
                 if self._region not in (None, client.meta.region_name):
@@ -147,10 +152,12 @@ class Session:
         return None if region is None else str(region)
 
     def address(self, timeouts: Timeouts) -> tuple[str, bool]:
-        """Where requests for objects go: (the URL in front of the key, whether the bucket is in the host's name).
+        """Where requests for objects go: (the URL in front of the key, whether the bucket is in the
+        host's name).
 
-        Asked of botocore itself, by a request that is answered before it is sent: this covers custom
-        endpoints, dots in bucket names, FIPS, dual-stack, accelerate and access points alike.
+        Asked of botocore itself, by a request that is answered before it is sent: this covers
+        custom endpoints, dots in bucket names, FIPS, dual-stack, accelerate and access points
+        alike.
         """
         import botocore
         from botocore.awsrequest import AWSResponse
@@ -179,7 +186,8 @@ class Session:
     ) -> Any:
         """A new obstore store.
 
-        ``read`` and ``whole``: seconds for the next piece of an answer, and for a request as a whole.
+        ``read`` and ``whole``: seconds for the next piece of an answer, and for a request as a
+        whole.
         """
         from obstore.store import S3Store
 
@@ -198,7 +206,8 @@ class Session:
         credentials: Any = self.credentials
         return S3Store(
             self.bucket,
-            # obstore reads AWS_* variables too, with names and a precedence of its own: what is given here wins.
+            # obstore reads AWS_* variables too, with names and a precedence of its own: what is
+            # given here wins.
             config={
                 "endpoint": endpoint,
                 "aws_endpoint_url_s3": endpoint,
@@ -237,7 +246,9 @@ _PROXY_VARIABLES = [
 
 
 def _timestamp(value: Any) -> datetime:
-    """A date in an answer of S3. botocore's own way, by dateutil, takes two thirds of the time of reading a listing."""
+    """A date in an answer of S3. botocore's own way, by dateutil, takes two thirds of the time of
+    reading a listing.
+    """
     from botocore.utils import parse_timestamp
 
     if isinstance(value, str) and value[10:11] == "T" and value.endswith("Z"):
@@ -249,14 +260,18 @@ def _timestamp(value: Any) -> datetime:
 
 @functools.cache
 def _loader(path: str | None) -> Any:
-    """botocore's reader of service descriptions: shared, since reading S3's takes most of the time of making a client."""
+    """botocore's reader of service descriptions: shared, since reading S3's takes most of the time
+    of making a client.
+    """
     from botocore.loaders import create_loader
 
     return create_loader(path)
 
 
 def _proxy(url: str) -> dict[str, str]:
-    """What botocore makes of HTTP_PROXY, HTTPS_PROXY and NO_PROXY for this URL, as obstore's options."""
+    """What botocore makes of HTTP_PROXY, HTTPS_PROXY and NO_PROXY for this URL, as obstore's
+    options.
+    """
     from botocore.utils import get_environ_proxies
 
     proxy = get_environ_proxies(url).get(urlsplit(url).scheme)
@@ -264,8 +279,8 @@ def _proxy(url: str) -> dict[str, str]:
         return {"proxy_url": proxy}
     if not any(os.environ.get(name) for name in _PROXY_VARIABLES):
         return {}
-    # Left alone obstore would read the variables by rules of its own (ALL_PROXY, networks in NO_PROXY). It has no
-    # word for "no proxy"; "*" alone excludes names, not addresses.
+    # Left alone obstore would read the variables by rules of its own (ALL_PROXY, networks in
+    # NO_PROXY). It has no word for "no proxy"; "*" alone excludes names, not addresses.
     return {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*,0.0.0.0/0,::/0"}
 
 

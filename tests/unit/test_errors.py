@@ -1,4 +1,6 @@
-"""What real failures of boto3 and obstore become. Strict S3, moto, `rclone serve s3` and broken things in between."""
+"""What real failures of boto3 and obstore become. Strict S3, moto, `rclone serve s3` and broken
+things in between.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the AWS configuration means for both clients. Strict S3 and canned answers; most tests send nothing."""
+"""What the AWS configuration means for both clients. Strict S3 and canned answers; most tests send
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def s3(strict_s3: StrictS3, s3_env: S3Environment) -> Iterator[S3]:
 def environment(
     s3_env: S3Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., None]:
-    """Set variables on top of keys and nothing else; ``config`` is the text of the AWS configuration file."""
+    """Set variables on top of keys and nothing else; ``config`` is the text of the AWS
+    configuration file.
+    """
     s3_env(Server("http://127.0.0.1:9", "bucket"))
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
@@ -330,7 +334,9 @@ def test_a_session_that_cannot_be_made_is_named(environment: Callable[..., None]
 
 
 class Wallet:
-    """A program that prints credentials, as ``credential_process`` wants them, and counts how often it ran."""
+    """A program that prints credentials, as ``credential_process`` wants them, and counts how often
+    it ran.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._answer = folder / "answer.json"
@@ -452,7 +458,9 @@ def test_both_clients_and_all_siblings_share_the_credentials(s3: S3, wallet: Wal
 def test_credentials_are_renewed_before_they_end(
     s3: S3, strict_s3: StrictS3, wallet: Wallet, use: Callable[[S3], object]
 ) -> None:
-    """Strict S3, taking one key only. Four minutes before their end, no client uses credentials any more."""
+    """Strict S3, taking one key only. Four minutes before their end, no client uses credentials any
+    more.
+    """
     wallet.fill("first", 240)
     strict_s3.signatures.access_key = "first"
     shared = S3(s3.bucket, attempts=1)
@@ -480,7 +488,9 @@ def test_keys_that_are_replaced_from_outside_are_found(
     use: Callable[[S3], object],
     expired: bool,
 ) -> None:
-    """Strict S3. Keys in a file have no end for botocore: it would use them until the server is started again."""
+    """Strict S3. Keys in a file have no end for botocore: it would use them until the server is
+    started again.
+    """
     profile = "[default]\naws_access_key_id = {}\naws_secret_access_key = b"
     environment(profile.format("first"), AWS_ENDPOINT_URL_S3=strict_s3.url)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

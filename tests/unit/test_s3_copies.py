@@ -1,4 +1,6 @@
-"""Copies inside the bucket, whole and by parts. Strict S3, moto, `rclone serve s3`, as each test says."""
+"""Copies inside the bucket, whole and by parts. Strict S3, moto, `rclone serve s3`, as each test
+says.
+"""
 
 from __future__ import annotations
 
@@ -73,9 +75,10 @@ def test_a_large_copy_has_bytes_and_metadata_of_its_source(s3: S3, strict_s3: St
 @WHOLE_AND_BY_PARTS
 def test_metadata_can_be_replaced(s3: S3, limit: int) -> None:
     """Strict S3."""
-    put(s3, "a", CONTENT, metadata={"wherobots-x": "1"})
+    put(s3, "a", CONTENT, metadata={"wherobots-x": "1"}, content_type="text/x")
     copy(s3, "a", "b", metadata={"wherobots-y": "2"}, limit=limit)
-    assert head(s3, "b").metadata == {"wherobots-y": "2"}
+    found = head(s3, "b")
+    assert (found.metadata, found.content_type) == ({"wherobots-y": "2"}, "binary/octet-stream")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Uploads by parts: requests, whole files, and that nothing stays behind. Strict S3, moto, rclone, as each test says."""
+"""Uploads by parts: requests, whole files, and that nothing stays behind. Strict S3, moto, rclone,
+as each test says.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ def test_parts_become_an_object(any_store: S3) -> None:
 
 
 def test_an_upload_goes_on_with_the_parts_that_s3_has(s3: S3, strict_s3: StrictS3) -> None:
-    """Strict S3, listing 4 parts on a page. What another process sent is completed with its checksums."""
+    """Strict S3, listing 4 parts on a page. What another process sent is completed with its
+    checksums.
+    """
     upload_id = multipart.create(s3, "key", metadata={})
     for number in range(1, 11):
         multipart.put_part(s3, "key", upload_id, number, b"%d" % number * SMALLEST)
@@ -435,7 +439,7 @@ def test_a_failing_upload_does_not_keep_another_waiting_for_its_memory(
     assert budget.free == budget.size
 
 
-# -- copies by parts are in test_s3_copies.py; here: what they share
+# -- around the parts
 
 
 def test_a_slow_part_does_not_outlive_its_patience(s3: S3, strict_s3: StrictS3) -> None:
@@ -457,7 +461,9 @@ def test_a_lost_answer_to_the_complete_is_asked_for_again(s3: S3, strict_s3: Str
 def test_a_lost_answer_to_the_complete_is_no_refusal(
     s3: S3, strict_s3: StrictS3, code: str
 ) -> None:
-    """Strict S3, forgetting completed uploads as other stores do. botocore's second try meets what its first one did."""
+    """Strict S3, forgetting completed uploads as other stores do. botocore's second try meets what
+    its first one did.
+    """
     strict_s3.fail("CompleteMultipartUpload", Fault.RESET_AFTER)
     strict_s3.fail("CompleteMultipartUpload", code=code)
     with pytest.raises(Unreachable, match="not known"):

@@ -1,4 +1,6 @@
-"""Putting, getting, looking, for every key and condition. Strict S3, moto, `rclone serve s3`, as each test says."""
+"""Putting, getting, looking, for every key and condition. Strict S3, moto, `rclone serve s3`, as
+each test says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the probe finds on stores of every kind. Strict S3 with and without quirks, moto, `rclone serve s3`."""
+"""What the probe finds on stores of every kind. Strict S3 with and without quirks, moto, `rclone
+serve s3`.
+"""
 
 from __future__ import annotations
 
