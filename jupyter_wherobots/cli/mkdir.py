@@ -41,7 +41,7 @@ Make empty folders. Copies need none: a folder comes to be with the first file t
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Make every folder."""
-    from .outcome import Outcome, judging, tell
+    from .outcome import Outcome, keeping, tell
 
     with opened() as storage:
         layout = storage.layout()
@@ -49,10 +49,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         folders = [layout.folder(require_managed(text, layout)) for text in arguments.paths]
         agreed(arguments, layout, folders)
         for folder, outcome in zip(folders, outcomes, strict=True):
-            with judging(outcome):
+            with keeping(outcome):
                 _make(storage, folder, parents=arguments.parents)
                 outcome.done(1, 0)
-        return tell(outcomes, "", as_json=arguments.json)
+        taken = "Add -p if that is meant."
+        return tell(outcomes, "", as_json=arguments.json, taken=taken)
 
 
 def _make(storage: Storage, folder: str, *, parents: bool) -> None:

@@ -14,19 +14,12 @@ from ..errors import (
     Cancelled,
     InvalidPath,
     InvalidRequest,
-    NotFound,
     WherobotsError,
 )
 from .common import ExitCode, human_size, print_error, print_json, printable
 
 if TYPE_CHECKING:
     from ..storage.jobs import Job
-
-# What the hints of the API mean here.
-_HINTS = {
-    AlreadyExists: "Add --on-conflict replace or --on-conflict keep-both, or choose another name.",
-    NotFound: "`jupyter wherobots ls` shows what is there.",
-}
 
 
 @dataclass
@@ -122,22 +115,38 @@ def judging(outcome: Outcome) -> Iterator[None]:
         outcome.fail(error)
 
 
+@contextmanager
+def keeping(outcome: Outcome) -> Iterator[None]:
+    """While things are done: keep whatever is wrong with one of them, so that the others go on."""
+    try:
+        yield
+    except WherobotsError as error:
+        outcome.fail(error)
+
+
 def amount(objects: int, size: int) -> str:
     """``1 object, 12 B``."""
     return f"{objects:,} {'object' if objects == 1 else 'objects'}, {human_size(size)}"
 
 
 def tell(
-    outcomes: Iterable[Outcome], verb: str, *, as_json: bool, out: TextIO | None = None
+    outcomes: Iterable[Outcome],
+    verb: str,
+    *,
+    as_json: bool,
+    out: TextIO | None = None,
+    taken: str | None = None,
 ) -> ExitCode:
     """Print each outcome: errors to stderr, the rest to ``out`` (default: stdout). Gives the exit code of all.
 
-    ``verb`` begins the line of what was done: ``Copied``. Without it only errors are told.
+    ``verb`` begins the line of what was done (``Copied``); without it only errors are told. ``taken`` is what to do
+    about a name that is taken.
     """
     code = ExitCode.OK
     for outcome in outcomes:
         for error in outcome.errors:
-            error.hint = _HINTS.get(type(error), error.hint) if _is_default(error) else error.hint
+            if isinstance(error, AlreadyExists) and taken is not None:
+                error.hint = taken
         if as_json:
             print_json(outcome.to_json(), out)
         elif verb and outcome.state == "done":
@@ -154,8 +163,3 @@ def tell(
                 much = amount(outcome.objects, outcome.bytes)
                 print(f"  Done of {printable(outcome.source)}: {much}", file=sys.stderr)
     return code
-
-
-def _is_default(error: WherobotsError) -> bool:
-    # An upload session's own words for a name that is taken are about the session.
-    return error.hint == error.default_hint or isinstance(error, AlreadyExists)

@@ -74,10 +74,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _delete(storage: Storage, item: Item, outcome: Outcome) -> None:
-    from .outcome import judging
+    from .outcome import keeping
     from .running import finish
 
-    with judging(outcome):
+    with keeping(outcome):
         job = storage.delete([item], confirm=True)
         try:
             finish(job, "Deleting")

@@ -69,7 +69,10 @@ def _counts(job: Job) -> tuple[int, int | None, int, int | None]:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """While entered, SIGTERM and SIGHUP raise SystemExit, with the shell's code for them, instead of ending all at once."""
+    """While entered, SIGTERM and SIGHUP raise SystemExit, with the shell's code for them, instead of ending all at once.
+
+    One that is ignored (``nohup``) stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -78,7 +81,9 @@ def stoppable() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     previous: dict[int, Callable[..., object] | int | None] = {
-        number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)
+        number: signal.signal(number, stop)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield

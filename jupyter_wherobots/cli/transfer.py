@@ -15,16 +15,18 @@ from ..errors import InvalidRequest, NotFound
 from ..storage.entries import EntryType
 from ..storage.items import Item
 from ..storage.naming import Conflict
-from ..storage.permissions import check_change
+from ..storage.permissions import check_change, check_fill
 from . import local, running
 from .common import ExitCode
 from .download import Download, Incoming, Output, plan_output
 from .managed import SCHEME, agreed, found_item, is_managed, managed_path
-from .outcome import Outcome, judging, tell
+from .outcome import Outcome, judging, keeping, tell
 from .upload import Outgoing, Upload, standard_input
 
 if TYPE_CHECKING:
     from ..storage import Storage
+
+_TAKEN = "Add --on-conflict replace or --on-conflict keep-both, or choose another name."
 
 
 @dataclass(frozen=True)
@@ -75,25 +77,25 @@ class Transfer:
         uploads: list[Outgoing] = []
         copies: list[tuple[Item, str, Outcome]] = []
         for source, target in places:
-            with judging(source.outcome):
+            with keeping(source.outcome):
                 check_change(self._layout, target, confirm=True)
                 source.outcome.target = SCHEME + target
                 if isinstance(source.what, Path):
                     uploads.append(Outgoing(source.what, target, source.outcome))
                 else:
                     copies.append((source.what, target[len(folder) :], source.outcome))
-        changed = [item.path for item, _, _ in copies] if move else []
-        agreed(self._arguments, self._layout, [*(target for _, target in places), *changed])
+        changed = [folder, *(item.path for item, _, _ in copies if move)]
+        agreed(self._arguments, self._layout, changed)
 
         def work() -> None:
             if uploads:
                 plan = Upload(self._storage, self._conflict).plan(uploads)
                 running.run(self._storage, plan, "Uploading")
             for item, called, outcome in copies:
-                with judging(outcome):
+                with keeping(outcome):
                     self._copy(Renamed(item.path, item.type, None, called), folder, outcome, move)
 
-        return self._told(outcomes, "Moved" if move else "Copied", work)
+        return self._finish(outcomes, "Moved" if move else "Copied", work)
 
     def _copy(self, item: Item, folder: str, outcome: Outcome, move: bool) -> None:
         job = self._storage.copy([item], folder, self._conflict, move=move, confirm=True)
@@ -127,10 +129,18 @@ class Transfer:
                 )
                 running.run(self._storage, plan, "Uploading")
 
-        return self._told([outcome], "Copied", work)
+        return self._finish([outcome], "Copied", work)
 
     def _managed_place(self, text: str, *, several: bool) -> tuple[str, str | None]:
-        """The folder that a destination means and the new name, None for their own. Raises InvalidRequest, InvalidPath."""
+        """The folder that a destination means and the new name, None for their own.
+
+        Raises NotPermitted for a folder that cannot be filled, InvalidRequest, InvalidPath.
+        """
+        folder, name = self._meant(text, several)
+        check_fill(self._layout, folder, confirm=True)
+        return folder, name
+
+    def _meant(self, text: str, several: bool) -> tuple[str, str | None]:
         path = managed_path(text, self._layout)
         if path.endswith("/"):
             return path, None
@@ -163,8 +173,8 @@ class Transfer:
         outcomes = [Outcome(text, destination) for text in texts]
         steps = []
         for source in self._found(outcomes, named=not into):
-            assert isinstance(source.what, Item)
-            with judging(source.outcome):
+            assert isinstance(source.what, Item)  # copies on this machine are refused before
+            with keeping(source.outcome):
                 target = local.below(place, source.name) if into else place
                 steps.append(Incoming(source.what, target, source.outcome))
         self._check_different(str(step.target) for step in steps)
@@ -176,7 +186,7 @@ class Transfer:
                 plan = download.plan(steps)
                 running.run(self._storage, plan, "Downloading", tidy=running.LEAVE)
 
-        return self._told(outcomes, "Copied", work)
+        return self._finish(outcomes, "Copied", work)
 
     def to_output(self, text: str) -> ExitCode:
         """Write one file to standard output."""
@@ -221,13 +231,15 @@ class Transfer:
                 "Two of the sources have the same name.", hint="Add --on-conflict keep-both."
             )
 
-    def _told(self, outcomes: Iterable[Outcome], verb: str, work: Callable[[], object]) -> ExitCode:
+    def _finish(
+        self, outcomes: Iterable[Outcome], verb: str, work: Callable[[], object]
+    ) -> ExitCode:
         """Do it, and tell what became of everything, also when it is interrupted."""
         code = ExitCode.FAILED
         try:
             work()
         finally:
-            code = tell(outcomes, verb, as_json=self._arguments.json)
+            code = tell(outcomes, verb, as_json=self._arguments.json, taken=_TAKEN)
         return code
 
 
