@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_a_row_dragged_into_an_editor_becomes_its_path(
 
 
 @pytest.fixture
-def side_by_side(seed: Seed, page: Page) -> Panel:
+def side_by_side(seed: Seed, page: Page, lab_server: JupyterProcess) -> Iterator[Panel]:
     """The file browser on the left, the panel on the right, in the user's own folder."""
     seed(f"{OWN}there.csv", body=b"theirs")
     page.get_by_role("tab", name="Managed Storage").click(button="right")
@@ -91,7 +92,10 @@ def side_by_side(seed: Seed, page: Page) -> Panel:
     expect(panel.row("data")).to_be_visible()
     panel.go(OWN)
     expect(panel.row("there.csv")).to_be_visible()
-    return panel
+    yield panel
+    # The side is a setting, which would outlive the page.
+    settings = Path(lab_server.environment["JUPYTER_CONFIG_DIR"]) / "lab" / "user-settings"
+    shutil.rmtree(settings / "@jupyterlab" / "application-extension")
 
 
 def test_files_are_dragged_from_the_file_browser_into_the_panel(
