@@ -7,14 +7,12 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from jupyter_wherobots.sync.failpoints import FailpointReached
-from jupyter_wherobots.sync.status import PassReport
+from jupyter_wherobots.sync.status import PassReport, shown
 from tests.model.model import PREFIX, Broken, Home, Model, is_users, key_of
 from tests.model.world import (
     USER,
@@ -45,7 +43,7 @@ FOLDERS = [b"d", b"d/e", b".ssh", b"empty"]
 KEYS = [key_of(path) for path in PATHS[:9]] + [
     PREFIX + key for key in ("theirs", "a//b", "../evil", "d/", "d/e/", "b (from S3).txt")
 ]
-QUIET_PASSES = 8
+QUIET_PASSES = 10
 
 paths = st.sampled_from(PATHS)
 folders = st.sampled_from(FOLDERS)
@@ -125,13 +123,13 @@ class Mirror(RuleBasedStateMachine):
     world: ClassVar[World]
     steps: ClassVar[Counter[str]] = Counter()
 
-    @initialize(threads=st.sampled_from([1, 1, 4]), versioned=st.booleans())
-    def begin(self, threads: int, versioned: bool) -> None:
+    @initialize(threads=st.sampled_from([1, 1, 4]), versioned=st.booleans(), lease=st.booleans())
+    def begin(self, threads: int, versioned: bool, lease: bool) -> None:
         self.world.begin()
         self.world.server.set_versioning("Enabled" if versioned else None)
         self.server, self.recorder = self.world.server, self.world.recorder
         self.model = Model()
-        self.threads = threads
+        self.threads, self.lease = threads, lease
         self.instances: dict[str, Instance] = {}
         self.tokens = 0
         self.problems: list[BaseException] = []
@@ -139,7 +137,7 @@ class Mirror(RuleBasedStateMachine):
         self._start("one")
 
     def _start(self, name: str) -> None:
-        instance = self.world.instance(name, self.threads)
+        instance = self.world.instance(self.threads, self.lease)
         self.instances[name] = instance
         self.model.homes[name] = Home()
         instance.open()
@@ -187,6 +185,10 @@ class Mirror(RuleBasedStateMachine):
                 file.write(self._body(path))
 
         self._local("write", name, change)
+
+    @rule(name=names, path=paths)
+    def write_more(self, name: str, path: bytes) -> None:
+        self.write_now(name, path)
 
     @rule(name=names, path=paths)
     def write(self, name: str, path: bytes) -> None:
@@ -351,31 +353,41 @@ class Mirror(RuleBasedStateMachine):
         self.remove_now(which)
         self._learn()
 
-    def _learn(self) -> None:
+    def _learn(self, may_replace: bool = True) -> None:
         """Show the model what happened in S3."""
         changes, self.recorder.changes = self.recorder.changes, []
         for change in changes:
             gone = self._gone if change.writer == self.recorder.engine else {}
-            self.model.changed(change, gone)
+            self.model.changed(change, gone, may_replace=may_replace)
 
     # -- what engines do -------------------------------------------------------------------------------
 
     def _engine(
-        self, what: str, name: str, act: Callable[[Instance], object], restoring: bool
+        self,
+        what: str,
+        name: str,
+        act: Callable[[Instance], object],
+        *,
+        restoring: bool,
+        point: tuple[str, int] | None = None,
     ) -> Any:
-        """A step of an engine, and the judgement; None if it ended in a crash."""
+        """A step of an engine, and the judgement; None if it ended in a crash, at a failpoint."""
         self.steps[what] += 1
         instance = self._instance(name)
-        home = self.model.homes[name]
         self.recorder.engine = name
-        self._gone = dict(home.gone)
+        self._gone = dict(self.model.homes[name].gone)
         result = None
+        may_replace = instance.engine.may_replace()
         try:
-            result = act(instance)
-        except FailpointReached:
-            self.steps["crash"] += 1
-            instance.crash()
-            instance.open()
+            with armed(*(point or (None,))) as trap:
+                result = act(instance)
+            instance.quiesce()
+            may_replace = may_replace or instance.engine.may_replace()
+            if trap.sprung:
+                self.steps["crash"] += 1
+                result = None
+                instance.crash()
+                instance.open()
         finally:
             instance.clock.leap_after = None
             self.server.heal()
@@ -383,15 +395,22 @@ class Mirror(RuleBasedStateMachine):
             raise self.problems[0]
         tree = instance.tree()
         self.model.left(name, tree, instance.aside(), restoring=restoring)
-        self._learn()
+        self._learn(may_replace)
         self.recorder.engine = USER
         return result
 
-    def _pass(self, what: str, name: str, act: Callable[[Instance], PassReport]) -> Any:
+    def _pass(
+        self,
+        what: str,
+        name: str,
+        act: Callable[[Instance], PassReport],
+        point: tuple[str, int] | None = None,
+    ) -> Any:
         instance = self._instance(name)
         self.model.pass_begins(name)
         before = self.model.homes[name].mirrored()
-        report = self._engine(what, name, act, restoring=not instance.restored)
+        restoring = not instance.engine.restored
+        report = self._engine(what, name, act, restoring=restoring, point=point)
         if report is not None and report.complete:
             now = self.model.homes[name].mirrored()
             same = {path: thing for path, thing in before.items() if now.get(path) == thing}
@@ -471,38 +490,58 @@ class Mirror(RuleBasedStateMachine):
 
     @rule(
         name=names,
+        path=paths,
         point=st.sampled_from(failpoint_names()),
         count=st.integers(1, 4),
         restores=st.booleans(),
     )
-    def crash(self, name: str, point: str, count: int, restores: bool) -> None:
-        """Die at a failpoint, if it is reached, in a pass or in a start."""
-
-        def act(instance: Instance) -> object:
-            with armed(point, count):
-                if restores:
-                    self._restart(instance)
-                    return instance.sync.restore()
-                return instance.sync.run_pass()
+    def crash(self, name: str, path: bytes, point: str, count: int, restores: bool) -> None:
+        """Die at a failpoint, if it is reached, in a pass or in a start; something is there to be done."""
+        if restores:
+            self.put_now(key_of(path) if key_of(path) in KEYS else KEYS[0])
+            self._learn()
+        else:
+            self.write_now(name, path)
 
         if restores:
-            self._engine("restore", name, act, restoring=True)
+
+            def act(instance: Instance) -> object:
+                self._restart(instance)
+                return instance.sync.restore()
+
+            self._engine("restore", name, act, restoring=True, point=(point, count))
         else:
-            self._pass("pass", name, partial(_cast, act))
+            self._pass("pass", name, lambda each: each.sync.run_pass(), point=(point, count))
+
+    @rule(name=names, renews=st.booleans())
+    def time_passes(self, name: str, renews: bool) -> None:
+        """So long that a lease which is not renewed may be taken; one instance is the first to look."""
+        self._instance(name)
+        self.steps["time"] += 1
+        self.server.clock.advance(100)
+        for instance in self.instances.values():
+            instance.clock.leap(100)
+        for instance in [self.instances[name], *self.instances.values()]:
+            instance.renew_lease()
+            if not renews:
+                break  # the others have lost the network
 
     # -- what must come of it ----------------------------------------------------------------------------
 
     def _settle(self, name: str) -> None:
         """Nothing happens any more: some passes later all is saved, nothing is asked of S3, nothing is left over."""
-        report: PassReport | None = None
-        for _ in range(QUIET_PASSES):
-            asked = sum(self.server.counts.values())
-            report = self._pass("quiet pass", name, lambda each: each.sync.run_pass())
-            assert report is not None
-            if report.complete and asked == sum(self.server.counts.values()):
-                break
-        else:
-            raise Broken(f"{name} never rests: {report}")
+        saving = self.instances[name].home / ".~nb.ipynb"
+        if os.path.lexists(saving):  # Jupyter does not save for ever
+            self._local("delete", name, lambda _: saving.unlink())
+        self.time_passes(name, renews=False)
+        quiet = passes = 0
+        while quiet < 2:  # the first that finds a file gone asks nothing either
+            asked = self.server.count()
+            report: PassReport = self._pass("quiet pass", name, lambda each: each.sync.run_pass())
+            quiet = quiet + 1 if report.complete and self.server.count() == asked else 0
+            passes += 1
+            if passes > QUIET_PASSES:
+                raise Broken(f"{name} never rests: {report}")
         instance = self.instances[name]
         if self.server.uploads():
             raise Broken(f"uploads are left: {self.server.uploads()}")
@@ -510,6 +549,22 @@ class Mirror(RuleBasedStateMachine):
             raise Broken("the journal has writes whose outcome it does not know")
         if instance.sync.status().pending_files:
             raise Broken(f"pending: {instance.sync.status()}")
+        held = set(report.pending_deletes.examples)
+        stale = {path for path in self.model.stale(name) if shown(path) not in held}
+        if stale:
+            raise Broken(f"deleted in {name}, but still in S3: {stale}")
+
+    @rule(name=names, word=st.sampled_from(["confirm deletes", "save again", "check remote"]))
+    def say(self, name: str, word: str) -> None:
+        """A person looks, or answers what the mirror asks."""
+        sync = self._instance(name).sync
+        if word == "check remote":
+            self._engine(word, name, lambda each: each.sync.check_remote(), restoring=False)
+        elif word == "save again":
+            self.steps[word] += sync.save_again() > 0
+        elif sync.confirm_deletes():
+            self.steps[word] += 1
+            self.model.homes[name].confirmed |= self.model.homes[name].gone.keys()
 
     @rule(name=names)
     def settle(self, name: str) -> None:
@@ -527,10 +582,10 @@ class Mirror(RuleBasedStateMachine):
         tree = new.tree()
         if Counter(tree.values()) != wanted:
             raise Broken(f"restored {tree}, but S3 has {self.model.remote}")
-        puts = len(self.recorder.versions), self.server.count("PutObject")
+        before = self.model.users()
         self._settle("new")
-        if puts != (len(self.recorder.versions), self.server.count("PutObject")):
-            raise Broken("what was only restored is saved again")
+        if before != self.model.users():
+            raise Broken(f"what was only restored is saved again: {self.model.users()}")
         if moves_in:
             self._retire("one")
             self.instances["one"] = self.instances.pop("new")
@@ -554,9 +609,3 @@ class Mirror(RuleBasedStateMachine):
         for key, writer in self.model.last.items():
             if writer == name:
                 self.model.last[key] = new
-
-
-def _cast(act: Callable[[Instance], object], instance: Instance) -> PassReport:
-    report = act(instance)
-    assert isinstance(report, PassReport)
-    return report

@@ -7,7 +7,8 @@ allowed:
 
 - I1: an engine replaces or deletes only what it wrote itself or has held, byte for byte; nothing else ever leaves S3,
 - I2: unless the same thing lies under another key at that moment.
-- I3: it deletes only what a person removed from home two passes ago or more, and never the last file of a home.
+- I3: it deletes only what a person removed from home two passes ago or more, and the last of a home only on a person's word.
+- I5: a valid notebook gives way to anything else only if it is kept under another key.
 - I7: what a person only renamed never leaves S3 on the way, so that a kill at any moment costs nothing.
 - In home it writes only what it restores, over nothing that it does not keep aside.
 - What it calls saved, is.
@@ -16,6 +17,7 @@ allowed:
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,9 +38,12 @@ class Thing(NamedTuple):
 
 
 class Version(NamedTuple):
+    """``beside``: it was kept beside another version, of which it is a copy."""
+
     etag: str
     thing: Thing
     writer: str
+    beside: bool = False
 
 
 class Change(NamedTuple):
@@ -74,18 +79,30 @@ def is_mirrored(path: bytes) -> bool:
     return path != b".ssh/id_rsa" and not path.rpartition(b"/")[2].startswith(b".~")
 
 
+def is_notebook(key: str, thing: Thing) -> bool:
+    """Whether it is what its name says."""
+    try:
+        found = json.loads(thing.body) if key.endswith(".ipynb") and thing.kind == "file" else None
+    except ValueError:
+        found = None
+    return isinstance(found, dict) and "cells" in found
+
+
 @dataclass
 class Home:
     """One instance's home. ``past``: all that each path ever held. ``gone``: what a person removed, and the passes since.
 
-    ``arrived``: paths that an engine made. ``renamed``: things that a person gave another name and still has.
+    ``confirmed``: paths whose deletion a person confirmed. ``arrived``: paths that an engine made, with the
+    keys that they may stand for. ``renamed``: things that a
+    person gave another name and still has.
     """
 
     tree: dict[bytes, Thing] = field(default_factory=dict)
     aside: frozenset[Thing] = frozenset()
     past: dict[bytes, set[Thing]] = field(default_factory=dict)
     gone: dict[bytes, int] = field(default_factory=dict)
-    arrived: set[bytes] = field(default_factory=set)
+    confirmed: set[bytes] = field(default_factory=set)
+    arrived: dict[bytes, set[str]] = field(default_factory=dict)
     renamed: set[Thing] = field(default_factory=set)
 
     def mirrored(self) -> dict[bytes, Thing]:
@@ -109,11 +126,14 @@ class Model:
         self.homes: dict[str, Home] = {}
         self.remote: dict[str, Version] = {}
         self.last: dict[str, str] = {}
-        self.ever: set[Thing] = set()
+        self.ever: dict[Thing, set[str]] = {}
+
+    def users(self) -> dict[str, Version]:
+        return {key: v for key, v in self.remote.items() if is_users(key, v.thing)}
 
     def things(self) -> Counter[Thing]:
         """All that a restore is to bring back."""
-        return Counter(v.thing for key, v in self.remote.items() if is_users(key, v.thing))
+        return Counter(version.thing for version in self.users().values())
 
     # -- what people do -------------------------------------------------------------------------------
 
@@ -136,15 +156,18 @@ class Model:
         home = self.homes[name]
         home.gone = {path: passes + 1 for path, passes in home.gone.items()}
 
-    def changed(self, change: Change, gone: Mapping[bytes, int]) -> None:
-        """One change of a key. ``gone`` is what had been removed from the writer's home when its pass began."""
+    def changed(self, change: Change, gone: Mapping[bytes, int], *, may_replace: bool) -> None:
+        """One change of a key. ``gone`` is what had been removed from the writer's home when its pass began.
+
+        ``may_replace``: it held the lease.
+        """
         writer, key, before, after = change
         self.last[key] = writer
         if after is None:
             self.remote.pop(key, None)
         else:
             self.remote[key] = after
-            self.ever.add(after.thing)
+            self.ever.setdefault(after.thing, set()).add(key)
         home = self.homes.get(writer)
         if home is None:
             return
@@ -154,15 +177,20 @@ class Model:
             _require(known, f"{writer} wrote what never was in home", change)
         if before is None or not is_users(key, before.thing):
             return
+        _require(may_replace, f"{writer} does not hold the lease and may only add", change)
         if before.thing in elsewhere or (after is not None and after.thing == before.thing):
             return
         ours = before.writer == writer or home.held(key, before.thing)
         _require(ours, f"I1: {writer} destroyed a version that is not its own", change)
         _require(before.thing not in home.renamed, "I7: what was only renamed left S3", change)
         if after is None:
-            old = any(before.thing in home.past[path] for path, n in gone.items() if n > 1)
+            had = {path for path in gone if before.thing in home.past[path]}
+            old = any(gone[path] > 1 for path in had)
             _require(old, "I3: deleted, but nobody removed it two passes ago", change)
-            _require(bool(home.mirrored()), "I3: the last of a home was deleted", change)
+            meant = bool(home.mirrored()) or bool(had & home.confirmed)
+            _require(meant, "I3: the last of a home was deleted", change)
+        elif is_notebook(key, before.thing) and after.thing.kind == "file":
+            _require(is_notebook(key, after.thing), "I5: a notebook was spoilt", change)
 
     def left(
         self, name: str, tree: Mapping[bytes, Thing], aside: frozenset[Thing], *, restoring: bool
@@ -175,26 +203,29 @@ class Model:
         for path, thing in tree.items():
             if home.tree.get(path) != thing:
                 _require(restoring and thing in self.ever, f"{name} invented {path!r}", thing)
-                home.arrived.add(path)
+                home.arrived[path] = self.ever[thing]
         _require(home.aside <= aside, f"{name} lost what was kept aside", home.aside - aside)
         home.aside = aside
         home.gone = {path: n for path, n in home.gone.items() if path not in tree}
         home.remember(tree)
+
+    def stale(self, name: str) -> set[bytes]:
+        """Paths whose object this engine wrote and should have deleted by now."""
+        home = self.homes[name]
+        mine = {k for k, v in self.remote.items() if v.writer == name and not v.beside}
+        return {path for path in home.past.keys() - home.tree.keys() if key_of(path) in mine}
 
     def called_saved(self, name: str, tree: Mapping[bytes, Thing]) -> None:
         """The engine said that all of this is in S3; what others did to it since is theirs."""
         home = self.homes[name]
         now = self.things()
         for path, thing in tree.items():
-            key = key_of(path)
-            version = self.remote.get(key)
+            keys = {key_of(path)} | home.arrived.get(path, set())
+            version = self.remote.get(key_of(path))
             saved = version is not None and version.thing == thing
             saved = saved or (path in home.arrived and thing in now)
-            _require(
-                saved or self.last.get(key, name) != name,
-                f"{name} calls {path!r} saved",
-                (thing, version),
-            )
+            theirs = any(self.last.get(key, name) != name for key in keys)
+            _require(saved or theirs, f"{name} calls {path!r} saved", (thing, version))
 
 
 def _require(holds: bool, what: str, detail: object) -> None:

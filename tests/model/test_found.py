@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,29 @@ def test_a_link_is_not_saved_by_a_file_that_says_the_same(place: Place, tmp_path
 def _versions(place: Place) -> list[Version]:
     found = (place.s3.object(PREFIX + path) for path in place.remote())
     return [each for each in found if each is not None]
+
+
+def test_a_name_that_is_no_text_is_moved_aside_like_any_other(place: Place) -> None:
+    name = b"caf\xe9.txt"
+    with place.engine() as sync:
+        place.write(name, b"remote")
+        assert sync.run_pass().complete
+    place.home.rename(place.home.with_name("gone"))
+    place.home.mkdir()
+    place.write(name, b"image")
+    with place.engine() as sync:
+        report = sync.restore()
+        assert report.complete, report
+    assert place.local() == {os.fsdecode(name): b"remote"}
+
+
+def test_a_file_replaced_by_a_folder_is_deleted_in_s3(place: Place) -> None:
+    place.write("other")
+    file = place.write("d", b"a file")
+    with place.engine() as sync:
+        sync.run_pass()
+        file.unlink()
+        place.write("d/inside", b"inside")
+        for _ in range(3):
+            assert sync.run_pass().complete
+    assert place.remote() == {"other": b"text", "d/inside": b"inside"}

@@ -6,16 +6,16 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jupyter_wherobots.errors import WherobotsError
 from jupyter_wherobots.s3.client import S3, Timeouts
 from jupyter_wherobots.sync import failpoints
 from jupyter_wherobots.sync.clock import Clock
 from jupyter_wherobots.sync.crew import Governor
-from jupyter_wherobots.sync.remote import FULL, SYMLINK, TYPE, Remote
+from jupyter_wherobots.sync.engine import Engine
+from jupyter_wherobots.sync.remote import COPY_OF, FULL, SYMLINK, TYPE
 from jupyter_wherobots.sync.service import HomeSync, SyncOptions
 from tests.model.model import PREFIX, Change, Thing, Version
 from tests.strict_s3 import StrictS3
@@ -35,12 +35,15 @@ def failpoint_names() -> list[str]:
 
 
 class SteppingClock(Clock):
-    """Real time without pauses between tries; ``leap_after`` looks at it, every deadline is over."""
+    """Real time without pauses between tries, and leaps: at ``leap_after`` looks at it every deadline is over."""
 
     def __init__(self) -> None:
         self.leap_after: int | None = None
         self._lock = threading.Lock()
         self._ahead = 0.0
+
+    def leap(self, seconds: float) -> None:
+        self._ahead += seconds
 
     def monotonic(self) -> float:
         with self._lock:
@@ -48,7 +51,7 @@ class SteppingClock(Clock):
                 self.leap_after -= 1
                 if self.leap_after < 0:
                     self.leap_after = None
-                    self._ahead += 1000.0
+                    self.leap(1000.0)
             return super().monotonic() + self._ahead
 
     def random(self) -> float:
@@ -75,7 +78,9 @@ class Recorder:
         writer = USER if getattr(self._person, "active", False) else self.engine
         versions = self.versions
         old = versions.get(key) if before is not None else None
-        new = None if after is None else Version(after.etag, thing_of(after), writer)
+        new = None
+        if after is not None:
+            new = Version(after.etag, thing_of(after), writer, COPY_OF in after.metadata)
         if new is None:
             versions.pop(key, None)
         else:
@@ -116,41 +121,48 @@ class RecordedBucket(Bucket):
 class Instance:
     """One instance of the user: a home, a state directory, and the engine that is open now."""
 
-    def __init__(self, name: str, folder: Path, s3: S3, threads: int) -> None:
-        self.name = name
+    def __init__(self, folder: Path, s3: S3, threads: int, lease: bool) -> None:
         self.home = folder / "home"
         self.state = folder / "state"
         self.clock = SteppingClock()
         self._s3 = s3
         self._threads = threads
+        # The probe is left out: this store keeps every condition.
+        self._options = SyncOptions(
+            hints=False, lease=lease, capabilities=FULL, clock=self.clock, review_interval=10**9
+        )
         self.sync: HomeSync
         self.home.mkdir(parents=True)
 
     def open(self) -> None:
-        """A new engine, as after a start of the process. The probe is left out: this store keeps every condition."""
-        options = SyncOptions(hints=False, clock=self.clock)
-        self.sync = HomeSync(self._s3, PREFIX, self.home, self.state, options=options)
+        """A new engine, as after a start of the process."""
+        self.sync = HomeSync(self._s3, PREFIX, self.home, self.state, options=self._options)
         self.sync.open()
-        engine = self.sync._engine
-        assert engine is not None
-        engine._remote = Remote(self._s3, FULL)
-        engine.governor = Governor(minimum=1, start=self._threads, maximum=self._threads)
+        self.engine.governor = Governor(minimum=1, start=self._threads, maximum=self._threads)
 
     @property
-    def restored(self) -> bool:
-        engine = self.sync._engine
-        return engine is not None and engine.restored
+    def engine(self) -> Engine:
+        return self.sync._session.opened()
+
+    def quiesce(self) -> None:
+        """Wait for the threads that a deadline or a crash left behind: what was on its way to S3 gets there."""
+        for thread in threading.enumerate():
+            if thread.name.startswith("wherobots-") and thread.name != "wherobots-lease":
+                thread.join(20)
+                assert not thread.is_alive(), thread
 
     def crash(self) -> None:
-        """End as a killed process does: nothing is finished, descriptors and locks are gone."""
-        for thread in threading.enumerate():
-            if thread.name.startswith("wherobots-"):
-                thread.join(10)  # what was on its way to S3 gets there
-                assert not thread.is_alive(), thread
-        engine = self.sync._engine
-        assert engine is not None
-        engine.close()
-        self.sync._engine = None
+        """End as a killed process does: nothing is finished, descriptors and locks are gone, the lease is not given back."""
+        self.quiesce()
+        if self.engine.lease is not None:
+            self.engine.lease._stop.set()
+            self.engine.lease = None
+        self.sync.stop()
+
+    def renew_lease(self) -> None:
+        """What its thread does every 30 seconds."""
+        if self.engine.lease is not None:
+            self.engine.lease._try(force=False)
 
     def tree(self) -> dict[bytes, Thing]:
         return tree_of(self.home)
@@ -159,20 +171,36 @@ class Instance:
         return frozenset(tree_of(self.state / "replaced").values())
 
     def pending_intents(self) -> int:
-        engine = self.sync._engine
-        assert engine is not None
-        return len(engine.journal.all_intents())
+        return len(self.engine.journal.all_intents())
+
+
+class Trap:
+    """An armed failpoint. ``sprung``: it was reached."""
+
+    sprung = False
 
 
 @contextmanager
-def armed(name: str | None, count: int = 1) -> Iterator[None]:
-    """Raise at a failpoint when it is reached for the ``count``-th time."""
+def armed(name: str | None, count: int = 1) -> Iterator[Trap]:
+    """Raise at a failpoint when it is reached for the ``count``-th time, in whatever thread that is."""
+    trap = Trap()
+    hook = threading.excepthook
+
+    def quiet(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_type is not failpoints.FailpointReached:
+            hook(arguments)
+
+    threading.excepthook = quiet
     failpoints._reached = 0
     failpoints._armed_point = None if name is None else (name, count, True)
     try:
-        yield
+        yield trap
+    except failpoints.FailpointReached:
+        pass
     finally:
-        failpoints._armed_point = None
+        trap.sprung = failpoints._reached >= count
+        failpoints._armed_point, failpoints._reached = None, 0
+        threading.excepthook = hook
 
 
 def tree_of(root: Path) -> dict[bytes, Thing]:
@@ -238,14 +266,9 @@ class World:
         timeouts = Timeouts(2.0, 5.0, 5.0)
         self.s3 = S3(self.server.bucket, timeouts=timeouts, attempts=1)
 
-    def instance(self, name: str, threads: int) -> Instance:
+    def instance(self, threads: int, lease: bool) -> Instance:
         self._count += 1
-        return Instance(name, self._folder / f"{self._count}", self.s3, threads)
+        return Instance(self._folder / f"{self._count}", self.s3, threads, lease)
 
     def discard(self, instance: Instance) -> None:
         shutil.rmtree(instance.home.parent)
-
-    def quietly(self, action: Callable[[], object]) -> None:
-        """Do what may fail because S3 does: the report says it, or it is raised."""
-        with suppress(WherobotsError):
-            action()
