@@ -46,10 +46,13 @@ class Output:
 
 @dataclass(frozen=True)
 class _Fetch:
+    """One object and where it goes; ``base`` is the folder that it must not leave."""
+
     step: Incoming
     found: Object
+    base: Path
     target: Path
-    is_folder: bool
+    is_folder: bool = False
 
 
 @dataclass
@@ -142,14 +145,14 @@ class Download:
     def _placed(self, step: Incoming, found: Object, target: Path) -> _Fetch:
         """Where one object goes. Raises InvalidPath for what no file can be called."""
         if not step.item.is_folder:
-            return _Fetch(step, found, target, is_folder=False)
+            return _Fetch(step, found, target.parent, target)
         relative = self.storage.layout().path(found.key)[len(step.item.path) :]
         # An empty object whose key ends with a slash stands for a folder.
         is_folder = found.size == 0 and (not relative or relative.endswith("/"))
         if is_folder:
             relative = relative.removesuffix("/")
         place = local.below(target, relative) if relative or not is_folder else target
-        return _Fetch(step, found, place, is_folder)
+        return _Fetch(step, found, target, place, is_folder)
 
     def _fetch(self, job: Job, each: _Fetch) -> None:
         if job.stop.is_set():
@@ -157,8 +160,7 @@ class Download:
         outcome, target = each.step.outcome, each.target
         with told(job, outcome):
             job.at(str(target))
-            base = Path(outcome.target or target) if each.step.item.is_folder else target.parent
-            local.make_folders(base, target if each.is_folder else target.parent)
+            local.make_folders(each.base, target if each.is_folder else target.parent)
             if not each.is_folder:
                 self._file(job, self.storage.layout().path(each.found.key), target)
             job.done(1, 0)
@@ -193,12 +195,13 @@ def plan_output(storage: Storage, path: str, output: Output, outcome: Outcome) -
             written = 0
             for chunk in body.chunks:
                 job.check()
-                try:
-                    # Without Python's own buffer, whose lock a thread that hangs would hold for ever.
-                    local.write(output.handle, chunk)
-                except BrokenPipeError:
-                    output.closed = True
-                    return
+                with local.spoken("standard output"):
+                    try:
+                        # Without Python's own buffer, whose lock a thread that hangs would hold for ever.
+                        local.write(output.handle, chunk)
+                    except BrokenPipeError:
+                        output.closed = True
+                        return
                 written += len(chunk)
                 job.done(0, len(chunk))
             job.done(1, 0)

@@ -214,6 +214,15 @@ def test_a_pipe_that_is_closed_is_no_error(start: Start, strict_s3: StrictS3) ->
         assert reading.stderr.read() == b""
 
 
+def test_output_that_takes_no_more_is_told(start: Start, strict_s3: StrictS3) -> None:
+    strict_s3.put(f"{SHARED}x", b"x" * 1000)
+    with open("/dev/full", "wb") as full:
+        cat = start("cat", f"wb:/{SHARED[4:]}x", stdout=full)
+    assert cat.wait(30) == 1
+    assert cat.stderr is not None
+    assert cat.stderr.readline().startswith(b"error: There is no room for standard output")
+
+
 # -- a terminal ------------------------------------------------------------------------------------
 
 
