@@ -66,7 +66,7 @@ class Output:
 
 
 class JupyterProcess:
-    """A server with its own home, configuration and runtime directories, on a free port of 127.0.0.1."""
+    """A server with its own home, configuration and runtime directories, on a free port of 127.0.0.1 (or the one given)."""
 
     def __init__(
         self,
@@ -76,6 +76,7 @@ class JupyterProcess:
         app: str = "server",
         arguments: Sequence[str] = (),
         home: Path | None = None,
+        port: int = 0,
     ) -> None:
         self.home = home or folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,7 @@ class JupyterProcess:
             **environment,
         }
         command = [sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root"]
-        command += ["--ip=127.0.0.1", "--port=0", f"--IdentityProvider.token={TOKEN}"]
+        command += ["--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={TOKEN}"]
         command += [f"--ServerApp.root_dir={self.home}", *arguments]
         self.process = subprocess.Popen(
             command,
@@ -185,8 +186,11 @@ def jupyter(
     app: str = "server",
     arguments: Sequence[str] = (),
     home: Path | None = None,
+    port: int = 0,
 ) -> Iterator[JupyterProcess]:
     """A server that is ready; killed at the end if it is still there."""
-    with JupyterProcess(folder, environment, app=app, arguments=arguments, home=home) as server:
+    with JupyterProcess(
+        folder, environment, app=app, arguments=arguments, home=home, port=port
+    ) as server:
         server.wait_until_ready()
         yield server

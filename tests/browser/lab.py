@@ -51,13 +51,14 @@ def lab(
     *,
     arguments: Sequence[str] = (),
     theme: str = "JupyterLab Light",
+    port: int = 0,
 ) -> Iterator[JupyterProcess]:
     """JupyterLab with its own home and configuration, without what would ask the network."""
     settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True, exist_ok=True)
     for name, values in {**_SETTINGS, "themes": {"theme": theme}}.items():
         (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
-    with jupyter(folder, environment, app="lab", arguments=arguments) as server:
+    with jupyter(folder, environment, app="lab", arguments=arguments, port=port) as server:
         yield server
 
 

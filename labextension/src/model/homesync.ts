@@ -69,7 +69,10 @@ export class HomeSyncModel {
   }
 
   forgetConflicts(): Promise<void> {
-    return this._do(() => this.source.dismissConflicts());
+    return this._do(async () => {
+      await this.source.dismissConflicts();
+      this._remote = null;
+    });
   }
 
   confirmDeletes(): Promise<void> {

@@ -31,7 +31,11 @@ export interface IHomeSyncProps {
 /** What was deleted in S3 and can be put back. */
 const DELETED = 'deleted-remotely';
 /** What is newer in S3, or only there. */
-const NEWER = new Set(['updated-remotely', 'added-remotely', 'kept-remotely']);
+const NEWER: ReadonlySet<string> = new Set([
+  'updated-remotely',
+  'added-remotely',
+  'kept-remotely'
+]);
 
 export function HomeSyncView(props: IHomeSyncProps): JSX.Element {
   const { model, status, unsaved, trans } = props;
@@ -100,6 +104,16 @@ function progress(model: HomeSyncModel, trans: TranslationBundle): string {
 function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
   const { sync, model, trans } = props;
   const deletes = sync.pendingDeletes;
+  const known = new Map(
+    [...sync.conflicts, ...(model.remote ?? [])].map(each => [
+      `${each.kind} ${each.path} ${each.keptAs ?? ''}`,
+      each
+    ])
+  );
+  const inS3 = (each: ISyncConflict): boolean =>
+    each.kind === DELETED || NEWER.has(each.kind);
+  const remote = [...known.values()].filter(inS3);
+  const both = [...known.values()].filter(each => !inS3(each));
   return (
     <>
       {!sync.lease.held && (
@@ -120,18 +134,31 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
       />
       <Conflicts
         title={trans.__('Changed on both sides')}
-        conflicts={sync.conflicts}
+        conflicts={both}
         {...props}
-      >
-        <button
-          type="button"
-          className="jp-Wherobots-action"
-          disabled={model.busy}
-          onClick={() => void model.forgetConflicts()}
-        >
-          {trans.__('Forget this list')}
-        </button>
-      </Conflicts>
+      />
+      <Conflicts
+        title={trans.__('Changed in S3')}
+        conflicts={remote}
+        empty={
+          model.remote
+            ? trans.__('Nothing was changed in S3 but by this server.')
+            : undefined
+        }
+        {...props}
+      />
+      {sync.conflicts.length > 0 && (
+        <p>
+          <button
+            type="button"
+            className="jp-Wherobots-action"
+            disabled={model.busy}
+            onClick={() => void model.forgetConflicts()}
+          >
+            {trans.__('Forget what was changed; the files stay')}
+          </button>
+        </p>
+      )}
       {deletes.count > 0 && (
         <section>
           <h2>{trans.__('Deletions that wait for your word')}</h2>
@@ -150,14 +177,6 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
             {trans.__('Delete them in S3 too')}
           </button>
         </section>
-      )}
-      {model.remote && (
-        <Conflicts
-          title={trans.__('Changed in S3')}
-          conflicts={model.remote}
-          empty={trans.__('Nothing was changed in S3 but by this server.')}
-          {...props}
-        />
       )}
       <Skipped {...props} />
       {sync.notes.length + sync.hints.length > 0 && (
@@ -230,13 +249,11 @@ function Path(props: IHomeSyncProps & { path: string }): JSX.Element {
 }
 
 function Conflicts(
-  props: React.PropsWithChildren<
-    IHomeSyncProps & {
-      title: string;
-      conflicts: readonly ISyncConflict[];
-      empty?: string;
-    }
-  >
+  props: IHomeSyncProps & {
+    title: string;
+    conflicts: readonly ISyncConflict[];
+    empty?: string;
+  }
 ): JSX.Element | null {
   const { title, conflicts, model, status, trans } = props;
   const { openRemote, bringHere } = props;
@@ -298,7 +315,6 @@ function Conflicts(
       {conflicts.length > SHOWN && (
         <p>{trans.__('and %1 more', conflicts.length - SHOWN)}</p>
       )}
-      {props.children}
     </section>
   );
 }

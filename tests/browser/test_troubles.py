@@ -1,0 +1,153 @@
+"""When something is wrong, the page says what, where and what next, and mends itself when it is over."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Seed, s3_settings
+from tests.browser.lab import OWN, PLACE, Panel, lab, requests_of, visit
+from tests.strict_s3 import Access, StrictS3
+
+pytestmark = pytest.mark.browser
+
+
+def test_without_configuration_it_says_exactly_what_is_missing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with (
+        lab(tmp_path, {"WHEROBOTS_BUCKET": "some-bucket"}) as server,
+        visit(browser, server) as page,
+    ):
+        page.get_by_role("tab", name="Managed Storage").click()
+        panel = Panel(page)
+        alert = panel.region.get_by_role("alert")
+        expect(alert).to_contain_text("not set up")
+        expect(alert).to_contain_text("organization is not set")
+        expect(alert).to_contain_text("WHEROBOTS_ORGANIZATION")
+        expect(alert).to_contain_text("WHEROBOTS_USER")
+        expect(alert).not_to_contain_text("WHEROBOTS_BUCKET")
+        for name in ("Upload", "New folder"):
+            expect(panel.button(name)).to_be_disabled()
+        expect(page.get_by_role("button", name="Not synchronised")).to_be_visible()
+
+
+def test_a_bucket_that_does_not_exist_is_named(
+    browser: Browser, tmp_path: Path, s3: StrictS3
+) -> None:
+    environment = {**PLACE, **s3_settings(s3), "WHEROBOTS_BUCKET": "no-such-bucket"}
+    with lab(tmp_path, environment) as server, visit(browser, server) as page:
+        panel = Panel(page).open()
+        panel.enter("data")
+        panel.row("shared").dblclick()
+        alert = panel.region.get_by_role("alert")
+        expect(alert).to_contain_text("no-such-bucket")
+        expect(alert).to_contain_text("WHEROBOTS_BUCKET")
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "hint"),
+    [
+        ("ExpiredToken", "credentials have expired", "Renew the credentials"),
+        ("SlowDown", "asked to slow down", "try again in a moment"),
+        ("InternalError", "did not answer", "Check the network"),
+    ],
+)
+def test_each_failure_of_s3_has_its_words(
+    seed: Seed, panel: Panel, s3: StrictS3, code: str, words: str, hint: str
+) -> None:
+    seed(f"{OWN}file.txt")
+    s3.fail("ListObjectsV2", code=code, times=None)
+    panel.enter("data")
+    panel.row("shared").dblclick()
+    alert = panel.region.get_by_role("alert")
+    expect(alert).to_contain_text(words, timeout=60_000)
+    expect(alert).to_contain_text(hint)
+    s3.heal()
+    alert.get_by_role("button", name="Retry").click()
+    expect(panel.region.get_by_text("This folder is empty.")).to_be_visible()
+
+
+def test_a_page_that_fails_leaves_what_is_there(panel: Panel, page: Page, s3: StrictS3) -> None:
+    s3.generate(f"org-4711/{OWN}many/", 5000)
+    panel.go(OWN)
+    panel.enter("many")
+    expect(panel.row("00000000.bin")).to_be_visible()
+    s3.deny("org-4711/data/", [Access.LIST])
+    panel.grid.focus()
+    for _ in range(4):
+        page.keyboard.press("End")
+    alert = panel.region.get_by_role("alert")
+    expect(alert).to_contain_text("may not list")
+    page.keyboard.press("Home")
+    expect(panel.row("00000000.bin")).to_be_visible()
+    s3.allow_all()
+    alert.get_by_role("button", name="Retry").click()
+    expect(alert).to_have_count(0)
+
+
+def test_a_server_restarted_under_the_page(
+    browser: Browser, tmp_path: Path, seed: Seed, s3: StrictS3
+) -> None:
+    seed(f"{OWN}file.txt", "data/shared/later.txt")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**PLACE, **s3_settings(s3)}
+    with (
+        lab(tmp_path, environment, port=port) as first,
+        visit(browser, first) as page,
+    ):
+        panel = Panel(page).open()
+        panel.go(OWN)
+        expect(panel.row("file.txt")).to_be_visible()
+        first.stop()
+        panel.button("Refresh").click()
+        alert = panel.region.get_by_role("alert")
+        expect(alert).to_contain_text("The Jupyter server does not answer.")
+        expect(panel.row("file.txt")).to_be_visible()
+        with lab(tmp_path, environment, port=port):
+            alert.get_by_role("button", name="Retry").click()
+            expect(alert).to_have_count(0)
+            panel.go("data/shared/")
+            expect(panel.row("later.txt")).to_be_visible()
+
+
+def test_a_hidden_document_asks_for_nothing(seed: Seed, panel: Panel, page: Page) -> None:
+    seed(f"{OWN}file.txt")
+    panel.go(OWN)
+    expect(panel.row("file.txt")).to_be_visible()
+    page.evaluate(
+        """() => {
+          Object.defineProperty(document, 'hidden', { get: () => true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+    )
+    page.clock.install()
+    with requests_of(page) as seen:
+        page.clock.run_for(60 * 60 * 1000)
+    assert seen == []
+
+
+def test_behind_a_hub_under_its_base_url(
+    browser: Browser, tmp_path: Path, seed: Seed, s3: StrictS3
+) -> None:
+    seed(f"{OWN}file.txt", body=b"content")
+    environment = {**PLACE, **s3_settings(s3)}
+    arguments = ["--ServerApp.base_url=/user/someone@example.org/"]
+    with lab(tmp_path, environment, arguments=arguments) as server, visit(browser, server) as page:
+        panel = Panel(page).open()
+        panel.go(OWN)
+        panel.button("New folder").click()
+        page.keyboard.type("made")
+        page.keyboard.press("Enter")
+        expect(panel.row("made")).to_be_visible()
+        panel.row("file.txt").click(button="right")
+        with page.expect_download() as download:
+            page.get_by_role("menuitem", name="Download").click()
+        assert download.value.path().read_bytes() == b"content"
+        panel.row("file.txt").dblclick()
+        expect(page.locator(".jp-FileEditor .cm-content")).to_have_text("content")
