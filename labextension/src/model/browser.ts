@@ -157,6 +157,11 @@ export class BrowserModel {
     await this._folder.refresh(this._lastRowInSight);
   }
 
+  /** Ask again for what failed: the next page, or the folder anew. */
+  retry(): void {
+    void (this._folder.complete ? this.refresh() : this._folder.more());
+  }
+
   /** Tell which rows are in sight, so that the next page is here before it is needed. */
   inSight(last: number): void {
     this._lastRowInSight = last;

@@ -113,7 +113,7 @@ function Body(): JSX.Element {
         />
       ) : (
         folder.error && (
-          <Failure error={folder.error} retry={() => void folder.more()} />
+          <Failure error={folder.error} retry={() => browser.retry()} />
         )
       )}
     </>
