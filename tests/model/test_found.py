@@ -91,14 +91,13 @@ def test_two_files_of_one_name_are_moved_aside_at_different_starts(place: Place)
 
 def test_a_link_is_not_saved_by_a_file_that_says_the_same(place: Place, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    with place.engine() as sync, place.engine(home=other, state=tmp_path / "other-state") as second:
-        sync.restore()
+    with place.engine(home=other, state=tmp_path / "other-state") as second:
         second.restore()
-        place.write("a", b"target")
-        assert sync.run_pass().complete
+        with place.engine() as sync:
+            place.write("a", b"target")
+            assert sync.run_pass().complete
         (other / "a").symlink_to("target")
-        report = second.run_pass()
-        assert report.complete
+        assert second.run_pass().complete
         kinds = [version.metadata.get(TYPE) for version in _versions(place)]
     assert sorted(kinds, key=str) == [None, SYMLINK]
 
@@ -132,3 +131,26 @@ def test_a_file_replaced_by_a_folder_is_deleted_in_s3(place: Place) -> None:
         for _ in range(3):
             assert sync.run_pass().complete
     assert place.remote() == {"other": b"text", "d/inside": b"inside"}
+
+
+def test_two_files_never_share_one_key(place: Place, tmp_path: Path) -> None:
+    place.s3.put(PREFIX + "d", b"an object beside the folder of its name")
+    place.s3.put(PREFIX + "d/a", b"inside")
+    with place.engine() as sync:
+        assert sync.restore().complete
+        (place.home / "d/a").unlink()
+        (place.home / "d").rmdir()
+        place.write("d", b"a file now")
+        for _ in range(3):
+            assert sync.run_pass().complete
+    before = place.local()
+    assert sorted(before) == ["d", "d (S3 object)"]
+    with place.engine() as sync:
+        assert sync.restore().complete
+        assert place.local() == before
+        (place.home / "d (S3 object)").unlink()
+        for _ in range(3):
+            assert sync.run_pass().complete
+    with place.engine(home=tmp_path / "new", state=tmp_path / "new-state") as sync:
+        assert sync.restore().complete
+    assert b"a file now" in place.local(tmp_path / "new").values()
