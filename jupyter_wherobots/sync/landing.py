@@ -40,7 +40,10 @@ class Wanted(NamedTuple):
 
 
 class Landed(NamedTuple):
-    """What stands there now: packed stat and the SHA-256 of its bytes."""
+    """What was put there: its packed stat and the SHA-256 of its bytes.
+
+    ``stat`` is empty, and so equals no file's, if somebody was quick enough to change it since.
+    """
 
     stat: bytes
     sha256: bytes
@@ -125,13 +128,16 @@ def file(root: int, path: bytes, chunks: Iterable[bytes], wanted: Wanted) -> Lan
             raise StorageFailed("The bytes that came are not the ones that were put.")
         os.fchmod(fd, wanted.mode)
         os.utime(fd, ns=(wanted.mtime_ns, wanted.mtime_ns))
+        landed = os.fstat(fd)
         failpoint("restore.before-link")
         if staged is None:
             os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=folder, follow_symlinks=True)
         else:
             _place(folder, staged, name)
         failpoint("restore.after-link")
-        return Landed(pack(os.fstat(fd)), digest)
+        now = os.fstat(fd)
+        same = (now.st_size, now.st_mtime_ns) == (landed.st_size, landed.st_mtime_ns)
+        return Landed(pack(now) if same else b"", digest)
 
 
 def _place(folder: int, staged: bytes, name: bytes) -> None:
@@ -164,7 +170,8 @@ def link(root: int, path: bytes, target: bytes, mtime_ns: int) -> Landed:
         os.symlink(target, name, dir_fd=folder)
         os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
         stat = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    return Landed(pack(stat), hashlib.sha256(target).digest())
+        same = st.S_ISLNK(stat.st_mode) and os.readlink(name, dir_fd=folder) == target
+    return Landed(pack(stat) if same else b"", hashlib.sha256(target).digest())
 
 
 def twin(root: int, path: bytes, expected: bytes, name: bytes) -> bytes | None:
@@ -215,31 +222,54 @@ def set_aside(root: int, path: bytes, expected: bytes, aside: Path) -> Path | No
     info = beneath.lstat(root, path)
     if pack(info) != expected:
         return None
-    target = aside / os.fsdecode(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while os.path.lexists(target):
-        number += 1
-        target = aside / f"{os.fsdecode(path)}.{number}"
     parent, _, name = path.rpartition(b"/")
-    with beneath.folder(root, parent) as folder:
-        try:
-            os.rename(name, target, src_dir_fd=folder)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            _copy_aside(folder, name, info, target)
-            os.unlink(name, dir_fd=folder)
-    return target
+    aside.mkdir(parents=True, exist_ok=True)
+    top = os.open(aside, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # What was moved aside at an earlier start may have taken the name, or lie where a folder is needed.
+        for number in range(1, 1000):
+            below = b"" if number == 1 else b"%d/" % number
+            try:
+                with (
+                    beneath.folder(root, parent) as folder,
+                    beneath.folder(top, (below + parent).rstrip(b"/"), create=True) as there,
+                ):
+                    _move_aside(folder, there, name, info)
+            except (FileExistsError, NotADirectoryError):
+                continue
+            return aside / os.fsdecode(below + path)
+        raise FileExistsError(errno.EEXIST, "too many versions were moved aside", name)
+    finally:
+        os.close(top)
 
 
-def _copy_aside(folder: int, name: bytes, info: os.stat_result, target: Path) -> None:
+def _move_aside(folder: int, there: int, name: bytes, info: os.stat_result) -> None:
+    """Move one file to a folder in which its name is free. Raises FileExistsError if it is not."""
+    with suppress(FileNotFoundError):
+        os.stat(name, dir_fd=there, follow_symlinks=False)
+        raise FileExistsError(errno.EEXIST, "taken", name)
+    try:
+        os.rename(name, name, src_dir_fd=folder, dst_dir_fd=there)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy_aside(folder, there, name, info)
+        os.unlink(name, dir_fd=folder)
+
+
+def _copy_aside(folder: int, there: int, name: bytes, info: os.stat_result) -> None:
+    times = (info.st_atime_ns, info.st_mtime_ns)
     if st.S_ISLNK(info.st_mode):
-        os.symlink(os.readlink(name, dir_fd=folder), os.fsencode(target))
+        os.symlink(os.readlink(name, dir_fd=folder), name, dir_fd=there)
         return
     source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-    with os.fdopen(source, "rb") as reading, open(target, "xb") as writing:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with (
+        os.fdopen(source, "rb") as reading,
+        os.fdopen(os.open(name, flags, 0o600, dir_fd=there), "wb") as writing,
+    ):
         while chunk := reading.read(1024 * 1024):
             writing.write(chunk)
+        writing.flush()
         os.fchmod(writing.fileno(), st.S_IMODE(info.st_mode))
-    os.utime(target, ns=(info.st_atime_ns, info.st_mtime_ns))
+        os.utime(writing.fileno(), ns=times)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from ..errors import WherobotsError
@@ -20,7 +20,7 @@ from .engine import Engine, as_conflicts
 from .failpoints import failpoint
 from .ground import Ground, Tally
 from .patience import Halt
-from .plan import Plan, Put, plan
+from .plan import Plan, Put, in_waves, plan
 from .push import Pusher
 from .remote import Remote
 from .removal import Remover, unrisky
@@ -155,9 +155,14 @@ class Passes:
             tally.expect(put.entry)
         told()
         ground = self._ground(order, halt)
-        pusher = Pusher(ground, made.gone, tally, told)
         ordinary, repositories = split(made.puts)
-        pusher.push(ordinary)
+        waves, waits = in_waves(ordinary)
+        displaced = {
+            put.entry.path: put.row for put in ordinary if put.row and put.entry.path in waits
+        }
+        pusher = Pusher(ground, {**displaced, **made.gone}, tally, told)
+        for wave in waves:
+            pusher.push([put for put in wave if not _has_to_wait(put, waits, tally)])
         for heads in repositories:
             self._push_repository(pusher, heads, tally, halt)
         failpoint("pass.pushed")
@@ -243,3 +248,14 @@ class Passes:
             failpoint("pass.manifest-put")
             engine.journal.set_meta(**{"manifest": digest, "manifest-etag": etag})
         self._essence, self._manifest_at = made.essence, now
+
+
+def _has_to_wait(put: Put, waits: Mapping[bytes, bytes], tally: Tally) -> bool:
+    """Whether the version a put would overwrite is not safe yet under the name its file has now."""
+    path = put.entry.path
+    other = waits.get(path)
+    if other is None or other not in tally.unsaved:
+        return False
+    message = f"Its earlier version is {shown(other)} now, which has to be saved first."
+    tally.not_durable[path] = NotDurable(shown(path), Why.WAITING, message)
+    return True

@@ -11,6 +11,7 @@ never a candidate.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -85,6 +86,39 @@ class Plan:
     rows: list[tuple[bytes, Row | None]] = field(default_factory=list)
     not_durable: dict[bytes, NotDurable] = field(default_factory=dict)
     held: PendingDeletes = field(default_factory=PendingDeletes)
+
+
+def in_waves(puts: Sequence[Put]) -> tuple[list[list[Put]], dict[bytes, bytes]]:
+    """The puts in waves, so that no version in S3 is overwritten before it is safe under the name its file has now.
+
+    ``mv report report.old`` and a new ``report``: ``report.old`` has to be in S3 first, for a machine that dies between the two
+    takes the only other copy along. Also gives, by path, the path each put waits for. Two files that
+    changed places wait for each other in vain; then neither waits.
+    """
+    now_at = {unpack(put.entry.stat).identity: put.entry.path for put in puts}
+    waits: dict[bytes, bytes] = {}
+    for put in puts:
+        row = put.row
+        if row is None or not row.stat or not row.etag or row.flags & Flag.REMOTE_GONE:
+            continue
+        path = now_at.get(unpack(row.stat).identity)
+        if path is not None and path != put.entry.path:
+            waits[put.entry.path] = path
+    if not waits:
+        return [list(puts)], waits
+    depths: dict[bytes, int] = {}
+    for path in list(waits):
+        chain = [path]
+        while (after := waits.get(chain[-1])) is not None and after not in chain:
+            chain.append(after)
+        if waits.get(chain[-1]) is not None:
+            del waits[chain[-1]]  # a circle
+        for depth, each in enumerate(reversed(chain)):
+            depths[each] = max(depth, depths.get(each, 0))
+    waves: list[list[Put]] = [[] for _ in range(max(depths.values()) + 1)]
+    for put in puts:
+        waves[depths.get(put.entry.path, 0)].append(put)
+    return [wave for wave in waves if wave], waits
 
 
 def plan(scan: Scan, journal: Journal, *, judging: bool = True) -> Plan:

@@ -5,6 +5,7 @@ Deletions come last in a pass, each on the condition that the object still is th
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,8 +39,8 @@ def unrisky(deletes: Iterable[Delete], unsaved: Mapping[bytes, Entry]) -> list[D
         if repositories and git_folder(delete.path) in repositories:
             continue
         if delete.row.stat:
-            stat = unpack(delete.row.stat)
-            if stat.identity in inodes or stat.size in sizes:
+            last = unpack(delete.row.stat)
+            if last.identity in inodes or last.size in sizes:
                 continue
         safe.append(delete)
     return safe
@@ -106,12 +107,13 @@ class Remover:
         if not self._may_replace():
             return Removed(path)
         try:
-            beneath.lstat(self._root, path)
+            info = beneath.lstat(self._root, path)
         except OSError as error:
             if not beneath.is_gone(error):
                 return Removed(path)
         else:
-            return Removed(path)  # it is back; the next scan sees it
+            if not stat.S_ISDIR(info.st_mode):
+                return Removed(path)  # it is back; the next scan sees it
         key = row.key or self._names.key(path)
         try:
             return self._remove_version(path, key, row.etag)

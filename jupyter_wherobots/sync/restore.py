@@ -300,7 +300,8 @@ class Restorer:
                     landed, size = self._download(wish, wish.path)
                 except FileExistsError:
                     return self._go_beside(wish, beside(wish.path, "from S3"))
-                text = f"It differed from S3 when the server started: yours was moved to {moved}."
+                where = shown(os.fsencode(moved))
+                text = f"It differed from S3 when the server started: yours was moved to {where}."
                 kind = ConflictKind.REPLACED_LOCALLY.value
                 return Fetched(
                     wish,
@@ -342,6 +343,8 @@ class Restorer:
                 break
             except FileExistsError:
                 path = beside(stem, str(number))
+            except NotADirectoryError:
+                stem = path = self._free_path(path)
         else:
             raise StorageFailed(f"There are too many versions of {shown(wish.path)}.")
         found = self._remote.head(wish.key)

@@ -21,7 +21,7 @@ from .failpoints import failpoint
 from .journal import Flag, Journal, Origin, Row
 from .names import Names, beside
 from .patience import Halt, Patience
-from .remote import COPY_OF, MARK, SHA256, Remote, metadata
+from .remote import COPY_OF, MARK, SHA256, SYMLINK, TYPE, Remote, metadata
 from .scan import unpack
 from .status import ConflictKind, NotDurable, Why, shown
 
@@ -108,7 +108,12 @@ class Writer:
                         outcome.conflicts.append(self._keep_both(load, found))
                     base = found.etag
                     continue
-                etag = ours
+                outcome.row = self._row(load, ours, Origin.PUT)
+                if found.metadata.get(MARK) != load.mark:
+                    # The bytes are the same; mode and time may be another's.
+                    flags = outcome.row.flags | int(Flag.LATE)
+                    outcome.row = outcome.row._replace(flags=flags)
+                return outcome
             outcome.row = self._row(load, etag, Origin.PUT)
             return outcome
         message = "It keeps being changed in S3 while it is saved."
@@ -175,6 +180,8 @@ class Writer:
         if found.metadata.get(MARK) == load.mark:
             return found.etag
         if load.captured is None or found.size != load.size:
+            return None
+        if (found.metadata.get(TYPE) == SYMLINK) != unpack(load.captured.stat).is_link:
             return None
         sha256 = load.captured.sha256
         if found.metadata.get(SHA256) != sha256.hex():
