@@ -130,6 +130,22 @@ def rclone_server(rclone_url: str) -> Server:
     return server
 
 
+def aws_settings(server: Endpoint) -> dict[str, str]:
+    """The environment of a process whose AWS clients are to use a server."""
+    return {
+        "AWS_ENDPOINT_URL_S3": server.url,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        # Nothing of the developer's own account, and no look-up on the network.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+
+
 @pytest.fixture
 def s3_env(monkeypatch: pytest.MonkeyPatch) -> S3Environment:
     """A function that points every AWS client of this process, and its children, to a server."""
@@ -138,19 +154,7 @@ def s3_env(monkeypatch: pytest.MonkeyPatch) -> S3Environment:
         for name in list(os.environ):
             if name.startswith("AWS_"):
                 monkeypatch.delenv(name)
-        settings = {
-            "AWS_ENDPOINT_URL_S3": server.url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            # Nothing of the developer's own account, and no look-up on the network.
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": "127.0.0.1,localhost",
-        }
-        for name, value in settings.items():
+        for name, value in aws_settings(server).items():
             monkeypatch.setenv(name, value)
 
     return point
