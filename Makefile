@@ -1,6 +1,7 @@
 # Everything is made under .venv and labextension/node_modules; stamps in .venv make repeated runs quick.
 #   PYTHON   the interpreter .venv is made with (default: the first python3 >= 3.10 found)
 #   ARGS     for `make demo`:  make demo ARGS="--no-browser --port 8899"
+#            for `make bench`: make bench ARGS=--quick
 #   PYTEST   further options of pytest:  make test-fast PYTEST="-k layout -x"
 
 SHELL := bash
@@ -44,11 +45,16 @@ test-fast: $(VENV)/.test $(VENV)/.frontend ## The tests without processes and br
 test-long: $(VENV)/.test $(VENV)/.frontend system-packages ## The proofs that take many minutes or gigabytes
 	$(BIN)/python -m pytest -m long $(PYTEST)
 
+# Written only when everything is measured in full.
+.PHONY: bench
+bench: $(VENV)/.test ## Ours beside s5cmd, rclone and the AWS CLI: an hour, writes docs/benchmarks.md; ARGS=--quick for minutes
+	$(BIN)/python -m benchmarks --work /dev/shm $(or $(ARGS),--write docs/benchmarks.md)
+
 .PHONY: lint
 lint: $(VENV)/.dev $(NODE_MODULES) ## ruff, mypy, eslint, prettier and tsc; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy jupyter_wherobots tests hatch_build.py
+	$(BIN)/mypy jupyter_wherobots tests benchmarks hatch_build.py
 	$(NPM) run lint
 	$(NPM) run format:check
 	$(NPM) run check
