@@ -393,6 +393,7 @@ class Mirror(RuleBasedStateMachine):
             self.server.heal()
         if self.problems:
             raise self.problems[0]
+        self.model.witness(self.recorder.changes)
         tree = instance.tree()
         self.model.left(name, tree, instance.aside(), restoring=restoring)
         self._learn(may_replace)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -156,18 +156,24 @@ class Model:
         home = self.homes[name]
         home.gone = {path: passes + 1 for path, passes in home.gone.items()}
 
+    def witness(self, changes: Iterable[Change]) -> None:
+        """Remember what was in S3 at some moment."""
+        for _, key, _, after in changes:
+            if after is not None:
+                self.ever.setdefault(after.thing, set()).add(key)
+
     def changed(self, change: Change, gone: Mapping[bytes, int], *, may_replace: bool) -> None:
         """One change of a key. ``gone`` is what had been removed from the writer's home when its pass began.
 
         ``may_replace``: it held the lease.
         """
         writer, key, before, after = change
+        self.witness([change])
         self.last[key] = writer
         if after is None:
             self.remote.pop(key, None)
         else:
             self.remote[key] = after
-            self.ever.setdefault(after.thing, set()).add(key)
         home = self.homes.get(writer)
         if home is None:
             return

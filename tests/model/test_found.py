@@ -154,3 +154,15 @@ def test_two_files_never_share_one_key(place: Place, tmp_path: Path) -> None:
     with place.engine(home=tmp_path / "new", state=tmp_path / "new-state") as sync:
         assert sync.restore().complete
     assert b"a file now" in place.local(tmp_path / "new").values()
+
+
+def test_a_folder_marker_where_a_file_lies_does_not_stop_the_restore_for_ever(
+    place: Place,
+) -> None:
+    place.s3.put(PREFIX + "d/", b"")
+    place.write("d", b"a file of the image")
+    with place.engine() as sync:
+        report = sync.restore()
+        assert report.complete, report
+        assert sync.run_pass().complete
+    assert place.local() == {"d": b"a file of the image"}

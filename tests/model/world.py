@@ -62,9 +62,13 @@ class Recorder:
     """Who changed which key, in order. Whatever is not done as a person is done by the engine at work."""
 
     def __init__(self) -> None:
-        self.changes: list[Change] = []
-        self.engine = USER
         self._person = threading.local()
+        self.reset()
+
+    def reset(self) -> None:
+        self.changes: list[Change] = []
+        self.versions: dict[str, Version] = {}
+        self.engine = USER
 
     @contextmanager
     def as_person(self) -> Iterator[None]:
@@ -86,11 +90,6 @@ class Recorder:
         else:
             versions[key] = new
         self.changes.append(Change(writer, key, old, new))
-
-    versions: dict[str, Version]
-
-    def reset(self) -> None:
-        self.changes, self.versions, self.engine = [], {}, USER
 
 
 def thing_of(stored: Stored) -> Thing:
@@ -132,17 +131,15 @@ class Instance:
             hints=False, lease=lease, capabilities=FULL, clock=self.clock, review_interval=10**9
         )
         self.sync: HomeSync
+        self.engine: Engine
         self.home.mkdir(parents=True)
 
     def open(self) -> None:
         """A new engine, as after a start of the process."""
         self.sync = HomeSync(self._s3, PREFIX, self.home, self.state, options=self._options)
         self.sync.open()
+        self.engine = self.sync._session.opened()
         self.engine.governor = Governor(minimum=1, start=self._threads, maximum=self._threads)
-
-    @property
-    def engine(self) -> Engine:
-        return self.sync._session.opened()
 
     def quiesce(self) -> None:
         """Wait for the threads that a deadline or a crash left behind: what was on its way to S3 gets there."""
@@ -158,6 +155,8 @@ class Instance:
             self.engine.lease._stop.set()
             self.engine.lease = None
         self.sync.stop()
+        if self.engine._lock._fds:  # it was stopping already
+            self.engine.close(0)
 
     def renew_lease(self) -> None:
         """What its thread does every 30 seconds."""
