@@ -13,13 +13,13 @@ from ..errors import NotFound, PreconditionFailed
 from ..s3.listing import Object
 from . import beneath, last_stop, manifest
 from .failpoints import failpoint
+from .filestat import pack
 from .journal import Flag, Journal, Origin, Row
 from .manifest import Late, Manifest
 from .names import Landing, Names, OddName, beside
 from .patience import Patience
 from .plan import Value, value
 from .remote import Remote
-from .scan import pack
 
 
 class Wish(NamedTuple):

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from ..s3.client import Stop
 from . import beneath
-from .scan import pack, unpack
+from .filestat import pack, unpack
 from .status import Why
 
 WHOLE = 16 * 1024 * 1024
@@ -157,15 +157,18 @@ def link(root: int, path: bytes, expected: bytes) -> Captured:
 class Steady:
     """A large file that is read front to back while it is sent, and hashed on the way.
 
-    `check` raises NotNowError if it is not the same any more as when it was opened. A context manager. Made by `steady` and
-    `hot_copy`; ``is_copy`` says that it is a copy of a file that never rests.
+    `check` raises NotNowError if it is not the same any more as when it was opened. A context manager. Made by `steady`, by
+    `hot_copy` (``hot``: the copy of a file that never rests) and by `database.snapshot`, which give the ``stat`` it stands for.
     """
 
-    def __init__(self, fd: int, info: os.stat_result, *, is_copy: bool = False) -> None:
+    def __init__(
+        self, fd: int, info: os.stat_result, *, hot: bool = False, stat: bytes | None = None
+    ) -> None:
         self._fd = fd
-        self.stat = pack(info)
+        self.stat = pack(info) if stat is None else stat
         self.size = info.st_size
-        self.is_copy = is_copy
+        self.hot = hot
+        self.is_copy = hot or stat is not None
         self._hash = hashlib.sha256()
         self._at = 0
 
@@ -173,6 +176,10 @@ class Steady:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         os.close(self._fd)
 
     def read(self, size: int = -1) -> bytes:
@@ -198,6 +205,10 @@ class Steady:
         """Raise NotNowError if the file changed since it was opened."""
         if not self.is_copy and pack(os.fstat(self._fd)) != self.stat:
             raise NotNowError(Why.CHANGING, _CHANGING)
+
+    def begins_with(self, magic: bytes) -> bool:
+        """Whether these are its first bytes."""
+        return os.pread(self._fd, len(magic), 0) == magic
 
     def ends_like_notebook(self) -> bool:
         """Whether the file begins and ends as a notebook does that was written to its end."""
@@ -243,7 +254,7 @@ def hot_copy(root: int, path: bytes, expected: bytes, into: Path, stop: Stop) ->
         raise NotNowError(Why.CHANGING, text) from error
     finally:
         os.close(source)
-    return Steady(copy, info, is_copy=True)
+    return Steady(copy, info, hot=True)
 
 
 def _copy_bytes(source: int, copy: int, size: int, stop: Stop) -> None:

@@ -9,14 +9,19 @@ from pathlib import Path
 
 from .clock import Clock
 from .crew import Governor
+from .filestat import unpack
 from .journal import Journal
 from .names import Names
 from .patience import Halt
 from .remote import Remote
-from .scan import Entry, unpack
+from .scan import Entry
 from .status import NotDurable, Why, shown
 from .writing import Conflict
 
+REST = 10.0
+"""Seconds between two puts of one file upon hints: a log that grows all the time is not sent every second."""
+_NOTEBOOK_REST = 1.0
+_REMEMBERED = 1000
 _PASSES = 3
 """So often may a file be restless, or a notebook invalid, before that is taken for its nature."""
 
@@ -54,6 +59,7 @@ class Memory:
     def __init__(self) -> None:
         self._restless: Counter[bytes] = Counter()
         self._invalid: dict[bytes, tuple[bytes, int]] = {}
+        self._put_at: dict[bytes, float] = {}
 
     def restless(self, path: bytes) -> None:
         """A file changed while it was read, once more."""
@@ -72,6 +78,18 @@ class Memory:
         ``last``: there will be no other pass, so once is often.
         """
         return self._restless[path] >= (1 if last else _PASSES)
+
+    def was_put(self, path: bytes, now: float) -> None:
+        """A file was sent at this moment of the monotonic clock."""
+        self._put_at[path] = now
+        if len(self._put_at) > _REMEMBERED:
+            young = {p: at for p, at in self._put_at.items() if now - at < REST}
+            self._put_at = young
+
+    def rested(self, path: bytes, now: float) -> bool:
+        """Whether a file was not sent so lately that it should wait before it is sent again upon a mere hint."""
+        at = self._put_at.get(path)
+        return at is None or now - at >= (_NOTEBOOK_REST if path.endswith(b".ipynb") else REST)
 
     def forget(self, path: bytes) -> None:
         """It is saved."""

@@ -66,6 +66,7 @@ _MESSAGES = {
     SkipReason.OTHER_DEVICE: "Another file system is mounted here.",
     SkipReason.OWN_STATE: "The synchronisation's own state.",
     SkipReason.RULE: "Named by a rule in .wherobotsignore.",
+    SkipReason.DATABASE_LOG: "The log of a SQLite database in use: what it says is saved with the database.",
     SkipReason.UNREADABLE: "It cannot be read.",
     SkipReason.TEMPORARY: "A temporary file of an editor or of git.",
 }

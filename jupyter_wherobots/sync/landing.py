@@ -22,8 +22,8 @@ from typing import NamedTuple
 from ..errors import StorageFailed
 from . import beneath
 from .failpoints import failpoint
+from .filestat import pack, unpack
 from .ignore import STAGED
-from .scan import pack, unpack
 
 _ASIDE = 32 * 1024 * 1024
 _AHEAD = 8

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..layout import INTERNAL
+from .filestat import unpack
 from .journal import Flag, Journal
-from .scan import Scan, unpack
+from .scan import Scan
 
 NAME = INTERNAL + "manifest.json.gz"
 _LARGEST = 512 * 1024 * 1024

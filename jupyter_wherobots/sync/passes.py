@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from ..errors import WherobotsError
 from . import manifest
+from .capture import WHOLE
 from .clock import Deadline
 from .crew import Alone
 from .engine import Engine, as_conflicts
 from .failpoints import failpoint
+from .filestat import unpack
 from .ground import Ground, Tally
 from .patience import Halt
 from .plan import Plan, Put, in_waves, plan
@@ -154,8 +156,9 @@ class Passes:
         for put in made.puts:
             tally.expect(put.entry)
         told()
+        puts = made.puts if order.kind is Kind.FULL or order.last else self._due(made.puts)
         ground = self._ground(order, halt)
-        ordinary, repositories = split(made.puts)
+        ordinary, repositories = split(puts)
         waves, waits = in_waves(ordinary)
         displaced = {
             put.entry.path: put.row for put in ordinary if put.row and put.entry.path in waits
@@ -173,6 +176,16 @@ class Passes:
         if engine.may_delete(ground.remote):
             remover.remove(unrisky(made.deletes, tally.unsaved), told)
         failpoint("pass.removed")
+
+    def _due(self, puts: list[Put]) -> list[Put]:
+        """What is sent upon a mere hint: not what was sent just now, and nothing large, which the full passes are for."""
+        now = self._engine.clock.monotonic()
+        rested = self._engine.memory.rested
+        return [
+            put
+            for put in puts
+            if unpack(put.entry.stat).size <= WHOLE and rested(put.entry.path, now)
+        ]
 
     def _ground(self, order: Order, halt: Halt) -> Ground:
         engine = self._engine

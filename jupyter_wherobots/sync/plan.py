@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .filestat import unpack
 from .journal import Flag, Journal, Row
-from .scan import Entry, Scan, unpack
+from .scan import Entry, Scan
 from .status import NotDurable, PendingDeletes, Why, shown
 
 SMALL = 1024 * 1024

@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import Cancelled, WherobotsError
 from ..s3.crew import BUFFERS
-from . import beneath, capture
+from . import beneath, capture, database
 from .capture import Captured, NotNowError, Quiet, Steady, VanishedError
 from .crew import Crew
 from .failpoints import failpoint
+from .filestat import pack, unpack
 from .ground import Ground, Tally
 from .journal import Flag, Intent, Row
 from .patience import Patience
 from .plan import Put
 from .remote import metadata
-from .scan import Entry, pack, unpack
+from .scan import Entry
 from .status import ConflictKind, NotDurable, Why, shown
 from .writing import Conflict, Load, Outcome, Writer
 
@@ -76,6 +77,8 @@ class Pusher:
         self._quiet = Quiet(
             ground.stamp, lambda seconds: ground.clock.wait(ground.halt.stop, seconds)
         )
+        self._started = ground.stamp()
+        self._open_here = database.open_here()
         self._sources = Sources(gone)
         self._prepared: dict[bytes, Captured] = {}
         self._told = told
@@ -160,6 +163,7 @@ class Pusher:
             if outcome.row is not None:
                 rows[outcome.path] = outcome.row
             if outcome.uploaded is not None:
+                self._memory.was_put(outcome.path, self._ground.clock.monotonic())
                 tally.uploaded += 1
                 tally.uploaded_bytes += outcome.uploaded
             if outcome.moved_from is not None:
@@ -223,6 +227,8 @@ class Pusher:
             BUFFERS.take(counted, self._halt)
         try:
             captured = self._capture(path, packed)
+            if captured is None:
+                return self._try_large(put, load)
             failpoint("push.captured")
             load.captured, load.size = captured, len(captured.body)
             if (done := self._without_bytes(load)) is not None:
@@ -238,12 +244,30 @@ class Pusher:
             if counted:
                 BUFFERS.give(counted)
 
-    def _capture(self, path: bytes, packed: bytes) -> Captured:
+    def _capture(self, path: bytes, packed: bytes) -> Captured | None:
+        """A small file as it is now; None if it is a database whose copy is large."""
         if path in self._prepared:
             return self._prepared[path]
-        if unpack(packed).is_link:
+        stat = unpack(packed)
+        if stat.is_link:
             return capture.link(self._root, path, packed)
-        return capture.whole(self._root, path, packed, self._quiet)
+        if stat.identity not in self._open_here:
+            captured = capture.whole(self._root, path, packed, self._quiet)
+            if not captured.body.startswith(database.MAGIC):
+                return captured
+            if not database.has_live_log(self._root, path):
+                return captured
+        snapshot = database.snapshot(self._root, path, packed, self._ground.room)
+        if snapshot is None:
+            return capture.whole(self._root, path, packed, self._quiet)
+        with snapshot:
+            if snapshot.size > capture.WHOLE:
+                return None
+            return Captured(snapshot.read(), snapshot.sha256, packed, self._is_racy(packed))
+
+    def _is_racy(self, packed: bytes) -> bool:
+        """Whether a file may have changed since without its stat telling."""
+        return unpack(packed).ctime_ns >= self._started
 
     def _try_large(self, put: Put, load: Load) -> Outcome:
         path, packed, _ = put.entry
@@ -252,7 +276,8 @@ class Pusher:
                 while file.read(_CHUNK):
                     if self._halt.is_set():
                         raise Cancelled("The pass is over.")
-                load.captured, load.size = Captured(b"", file.sha256, file.stat), file.size
+                load.captured = self._large(file)
+                load.size = file.size
                 whole = file.ends_like_notebook()
             if (done := self._without_bytes(load)) is not None:
                 return done
@@ -266,7 +291,7 @@ class Pusher:
                     return self._remote.put_file(
                         load.key,
                         file,
-                        metadata(load.mark, unpack(file.stat), None, hot=file.is_copy),
+                        metadata(load.mark, unpack(file.stat), None, hot=file.hot),
                         base,
                         stop=self._halt,
                         on_created=lambda upload: self._journal.begin(
@@ -274,18 +299,36 @@ class Pusher:
                         ),
                     )
                 finally:
-                    load.captured = Captured(b"", file.sha256, file.stat)
-                    load.size = file.size
+                    load.captured, load.size = self._large(file), file.size
 
         outcome = self._writer.write(load, send)
         outcome.conflicts = kept + outcome.conflicts
         return outcome
 
+    def _large(self, file: Steady) -> Captured:
+        return Captured(b"", file.sha256, file.stat, file.is_copy and self._is_racy(file.stat))
+
     def _open_large(self, path: bytes, packed: bytes) -> Steady:
-        """A large file as it is, or a copy of one that never rests."""
-        if not self._memory.is_restless(path, last=self._ground.last):
-            return capture.steady(self._root, path, packed, self._quiet)
-        return capture.hot_copy(self._root, path, packed, self._ground.room, self._halt)
+        """A large file as it is, or a copy of one that never rests or is a database in use."""
+        root, room = self._root, self._ground.room
+        if unpack(packed).identity in self._open_here:
+            found = database.snapshot(root, path, packed, room)
+            if found is not None:
+                return found
+        if self._memory.is_restless(path, last=self._ground.last):
+            file = capture.hot_copy(root, path, packed, room, self._halt)
+        else:
+            file = capture.steady(root, path, packed, self._quiet)
+        if file.begins_with(database.MAGIC) and database.has_live_log(root, path):
+            try:
+                found = database.snapshot(root, path, packed, room)
+            except NotNowError:
+                file.close()
+                raise
+            if found is not None:
+                file.close()
+                return found
+        return file
 
     def _judge_notebook(self, load: Load, is_whole: Callable[[], bool]) -> list[Conflict]:
         """Keep S3's good version of a notebook from being replaced by what Jupyter, or a crash, leaves for a moment.

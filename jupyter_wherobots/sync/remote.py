@@ -17,7 +17,7 @@ from ..s3.objects import Head
 from ..s3.probe import Capabilities
 from .capture import Steady
 from .failpoints import failpoint
-from .scan import Stat
+from .filestat import Stat
 
 MARK = "wherobots-mark"
 SHA256 = "wherobots-sha256"

@@ -13,13 +13,14 @@ from ..errors import NotFound, PreconditionFailed, WherobotsError
 from . import beneath
 from .crew import Crew
 from .failpoints import failpoint
+from .filestat import unpack
 from .ground import Ground, Tally
 from .journal import Flag, Intent, Origin, Row
 from .patience import Patience
 from .plan import Delete
 from .remote import MARK
 from .repository import git_folder, unsettled
-from .scan import Entry, unpack
+from .scan import Entry
 from .status import ConflictKind
 from .writing import Conflict
 

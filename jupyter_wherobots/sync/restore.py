@@ -23,12 +23,12 @@ from .arrivals import Arrivals, Wish, local_stat, order
 from .clock import Clock
 from .crew import Crew, Governor
 from .failpoints import failpoint
+from .filestat import unpack
 from .journal import Flag, Journal, Origin, Row
 from .landing import Landed, Wanted
 from .names import Names, beside
 from .patience import Halt, Patience
 from .remote import COPY_OF, MARK, MODE, MTIME, SHA256, SYMLINK, TYPE, Remote
-from .scan import unpack
 from .status import ConflictKind, NotDurable, Why, shown
 
 _RESERVE = 64 * 1024 * 1024

@@ -9,56 +9,22 @@ from __future__ import annotations
 
 import os
 import stat as st
-import struct
 from collections.abc import Container, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from ..s3.client import Stop
-from . import beneath
+from . import beneath, sidecars
+from .filestat import pack_members
 from .ignore import CACHE_SIGNATURE, CACHE_TAG, RULES_FILE, STAGED, Ignore, Rules, message, parse
 from .journal import ATTENTION, Flag, Journal
 from .status import Skipped, SkipReason, shown
 
-_STAT = struct.Struct("<QQQqqI")
-_pack = _STAT.pack
 _MAX_RULES = 1024 * 1024
 _OURS = (b".~", STAGED)
 _READ_AGAIN = int(Flag.RACY | Flag.PENDING)
-
-
-def pack(stat: os.stat_result) -> bytes:
-    """What of a stat tells one state of a file from another: device, inode, size, both times in ns, mode."""
-    return _pack(
-        stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_mode
-    )
-
-
-class Stat(NamedTuple):
-    """A packed stat, taken apart again."""
-
-    dev: int
-    ino: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    mode: int
-
-    @property
-    def is_link(self) -> bool:
-        """Whether it is a symbolic link."""
-        return st.S_ISLNK(self.mode)
-
-    @property
-    def identity(self) -> tuple[int, int]:
-        """Which inode it is."""
-        return self.dev, self.ino
-
-
-def unpack(packed: bytes) -> Stat:
-    """A packed stat, taken apart."""
-    return Stat(*_STAT.unpack(packed))
 
 
 class Entry(NamedTuple):
@@ -221,7 +187,9 @@ class _Walk:
         found.folders[path] = info
         prefix = path + b"/" if path else b""
         known = self._journal.folder(path)
-        look_closer = bool(rules) or bool(self._mounts) or ignore.looks_closer(path)
+        databases = _databases(fd, names)
+        logs = {name for live in databases.values() for name in live}
+        look_closer = bool(rules or self._mounts or logs) or ignore.looks_closer(path)
         hidden: set[bytes] = set()
         vanished: set[bytes] = set()
         below: list[_Folder] = []
@@ -243,6 +211,8 @@ class _Walk:
                 reason = ignore.file(inner, name, rules)
                 if reason is None and inner in self._mounts:
                     reason = SkipReason.OTHER_DEVICE
+                if reason is None and name in logs:
+                    reason = SkipReason.DATABASE_LOG
                 if reason is not None:
                     hidden.add(name)
                     self._skip(inner, reason)
@@ -257,7 +227,7 @@ class _Walk:
                 self._unreadable(prefix + name, error)
                 continue
             # `pack`, without the call.
-            packed = _pack(
+            packed = pack_members(
                 stat.st_dev,
                 stat.st_ino,
                 stat.st_size,
@@ -265,6 +235,8 @@ class _Walk:
                 stat.st_ctime_ns,
                 stat.st_mode,
             )
+            if name in databases:
+                packed = _together(fd, stat, databases[name])
             row = known.get(name)
             if row is not None and row.stat == packed:
                 if row.flags & ATTENTION:
@@ -386,6 +358,24 @@ class _Walk:
         self.found.complete = False
         text = f"It cannot be read: {error.strerror or error}."
         self.found.skipped.append(Skipped(shown(path) or ".", SkipReason.UNREADABLE, text))
+
+
+def _databases(folder: int, names: list[bytes]) -> dict[bytes, list[bytes]]:
+    """The databases in a folder that are in use, with their logs."""
+    if not any(name.endswith(sidecars.SUFFIXES) for name in names):
+        return {}
+    found = sidecars.logs(set(names)).items()
+    lives = ((main, sidecars.live(folder, candidates)) for main, candidates in found)
+    return {main: live for main, live in lives if live}
+
+
+def _together(folder: int, main: os.stat_result, logs: list[bytes]) -> bytes:
+    """The packed stat of a database with those of its logs that are still there."""
+    parts = []
+    for name in logs:
+        with suppress(FileNotFoundError):
+            parts.append(os.stat(name, dir_fd=folder, follow_symlinks=False))
+    return sidecars.together(main, parts)
 
 
 def _is_cache(folder: int) -> bool:

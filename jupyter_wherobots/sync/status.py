@@ -75,6 +75,8 @@ class SkipReason(str, Enum):
     """Named by a ``.wherobotsignore`` file."""
     UNREADABLE = "unreadable"
     """A folder that cannot be read; nothing in it is pushed or deleted."""
+    DATABASE_LOG = "database-log"
+    """The log of a SQLite database that is in use; what it says is saved with the database."""
     TEMPORARY = "temporary"
     """A file that Jupyter or an editor keeps for the length of one save."""
 

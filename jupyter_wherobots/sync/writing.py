@@ -18,11 +18,11 @@ from ..errors import Cancelled, NotFound, PreconditionFailed
 from ..s3.objects import Head
 from .capture import Captured, NotNowError
 from .failpoints import failpoint
+from .filestat import unpack
 from .journal import Flag, Journal, Origin, Row
 from .names import Names, beside
 from .patience import Halt, Patience
 from .remote import COPY_OF, MARK, SHA256, SYMLINK, TYPE, Remote, metadata
-from .scan import unpack
 from .status import ConflictKind, NotDurable, Why, shown
 
 _ROUNDS = 6

@@ -14,7 +14,7 @@ import pytest
 from jupyter_wherobots.sync import capture
 from jupyter_wherobots.sync.capture import Quiet
 from jupyter_wherobots.sync.clock import FileClock
-from jupyter_wherobots.sync.scan import pack
+from jupyter_wherobots.sync.filestat import pack
 from jupyter_wherobots.sync.status import ConflictKind, Why
 from tests.strict_s3 import Call
 from tests.sync.conftest import Place

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_wherobots.sync.clock import Deadline
 from jupyter_wherobots.sync.passes import Kind, Order
 from jupyter_wherobots.sync.schedule import Schedule
 from jupyter_wherobots.sync.status import NotDurable, PassReport, Why
@@ -171,3 +172,38 @@ def test_without_file_events_the_scan_alone_saves_and_says_so(
     place.s3.wait_until(lambda: "a" in place.remote())
     assert said.wait(10)
     assert os.listdir(place.home) == ["a"]
+
+
+def test_a_log_that_grows_all_the_time_is_not_sent_upon_every_hint(place: Place) -> None:
+    clock = Hand()
+    log, notebook = place.write("log"), place.write("nb.ipynb", b'{"cells": []}')
+    with place.engine(clock=clock, lease=False) as sync:
+        sync.run_pass()
+
+        def hinted() -> PassReport:
+            log.write_bytes(log.read_bytes() + b"x")
+            notebook.write_bytes(notebook.read_bytes() + b" ")
+            session = sync._session
+            with session.passing:
+                return session.make_pass(Order(Kind.HINTED), Deadline(clock, None))
+
+        clock.at += 2
+        assert [(each.path, each.why) for each in hinted().not_durable] == [("log", Why.WAITING)]
+        assert place.remote()["nb.ipynb"] == notebook.read_bytes()
+        clock.at += 8
+        assert hinted().complete
+        assert place.remote() == place.local()
+        hinted()
+        assert sync.run_pass().complete  # somebody asks: nothing waits
+        assert place.remote() == place.local()
+
+
+def test_a_large_file_waits_for_the_full_pass(place: Place) -> None:
+    with place.engine(lease=False) as sync:
+        sync.run_pass()
+        place.write("big", b"x" * (16 * 1024 * 1024 + 1))
+        session = sync._session
+        with session.passing:
+            report = session.make_pass(Order(Kind.HINTED), Deadline(session.clock, None))
+        assert [(each.path, each.why) for each in report.not_durable] == [("big", Why.WAITING)]
+        assert sync.run_pass().complete
