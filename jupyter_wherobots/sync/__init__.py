@@ -1,4 +1,4 @@
-"""The home mirror: home -> S3 one way while the server runs, S3 -> home at start. DESIGN: it never
+"""The home mirror: home -> S3 one way while the server runs, S3 -> home at start. It never
 loses a version.
 
 Knows S3 only through `jupyter_wherobots.s3`, and neither the storage browser, tornado nor Jupyter.
