@@ -77,6 +77,7 @@ class JupyterProcess:
         arguments: Sequence[str] = (),
         home: Path | None = None,
         port: int = 0,
+        python: str = sys.executable,
     ) -> None:
         self.home = home or folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
@@ -87,7 +88,7 @@ class JupyterProcess:
         }
         self.environment = {
             **kept,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
+            "PATH": f"{Path(python).parent}{os.pathsep}{kept['PATH']}",
             "HOME": str(self.home),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_DATA_DIR": str(folder / "data"),
@@ -98,7 +99,7 @@ class JupyterProcess:
             "SHELL": "/bin/bash",
             **environment,
         }
-        command = [sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root"]
+        command = [python, "-m", "jupyter", app, "--no-browser", "--allow-root"]
         command += ["--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={TOKEN}"]
         command += [f"--ServerApp.root_dir={self.home}", *arguments]
         self.process = subprocess.Popen(
@@ -187,10 +188,11 @@ def jupyter(
     arguments: Sequence[str] = (),
     home: Path | None = None,
     port: int = 0,
+    python: str = sys.executable,
 ) -> Iterator[JupyterProcess]:
     """A server that is ready; killed at the end if it is still there."""
     with JupyterProcess(
-        folder, environment, app=app, arguments=arguments, home=home, port=port
+        folder, environment, app=app, arguments=arguments, home=home, port=port, python=python
     ) as server:
         server.wait_until_ready()
         yield server

@@ -125,12 +125,12 @@ export class StorageDrive implements Contents.IDrive {
     return Promise.resolve(this.api.url('storage/file', { path }));
   }
 
-  // S3 keeps no checkpoints. One that never changes keeps JupyterLab from asking for more; restoring it reads the file again.
-  createCheckpoint(): Promise<Contents.ICheckpointModel> {
-    return Promise.resolve(CHECKPOINT);
+  // S3 keeps no checkpoints. The saved version stands for the only one; restoring it reads the file again.
+  createCheckpoint(localPath: string): Promise<Contents.ICheckpointModel> {
+    return Promise.resolve(this._checkpoint(localPath));
   }
-  listCheckpoints(): Promise<Contents.ICheckpointModel[]> {
-    return Promise.resolve([CHECKPOINT]);
+  listCheckpoints(localPath: string): Promise<Contents.ICheckpointModel[]> {
+    return Promise.resolve([this._checkpoint(localPath)]);
   }
   restoreCheckpoint(): Promise<void> {
     return Promise.resolve();
@@ -152,6 +152,11 @@ export class StorageDrive implements Contents.IDrive {
     return this._refuse();
   }
 
+  private _checkpoint(localPath: string): Contents.ICheckpointModel {
+    const modified = this._modified.get(storagePath(localPath));
+    return { id: 'saved', last_modified: modified ?? new Date().toISOString() };
+  }
+
   private _refuse(): Promise<never> {
     return Promise.reject(
       new ApiError(0, {
@@ -170,6 +175,9 @@ export class StorageDrive implements Contents.IDrive {
     entry: IEntry | IDetail,
     type?: string
   ): Contents.IModel {
+    if (entry.lastModified) {
+      this._modified.set(entry.path, entry.lastModified);
+    }
     const notebook =
       type === 'notebook' || (!type && entry.name.endsWith('.ipynb'));
     return {
@@ -261,15 +269,11 @@ export class StorageDrive implements Contents.IDrive {
 
   /** The version of each file that was last seen here: what a save may replace. */
   private readonly _seen = new Map<string, string | null>();
+  private readonly _modified = new Map<string, string>();
   private _disposed = false;
   private readonly _fileChanged = new Signal<this, Contents.IChangedArgs>(this);
   private readonly _saved = new Signal<this, IEntry>(this);
 }
-
-const CHECKPOINT: Contents.ICheckpointModel = {
-  id: 'saved',
-  last_modified: new Date(0).toISOString()
-};
 
 function bytesOf(options: Partial<Contents.IModel>): Blob {
   const content: unknown = options.content;

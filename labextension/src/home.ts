@@ -5,10 +5,7 @@
  * a folder in it, or one above it.
  */
 
-/**
- * Where home lies seen from the server's root: "" if they are one, "a/b" if home lies below the root, "../.." is never
- * answered: null if home cannot be reached, or only parts of it. `root` as the page is told it, with `~` for $HOME.
- */
+/** Translates between the two. `root` is the server's root directory as the page is told it, with `~` for $HOME. */
 export class HomePaths {
   constructor(root: string, home: string | null) {
     const strip = (path: string): string => path.replace(/\/+$/, '');

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,13 +53,16 @@ def lab(
     arguments: Sequence[str] = (),
     theme: str = "JupyterLab Light",
     port: int = 0,
+    python: str = sys.executable,
 ) -> Iterator[JupyterProcess]:
     """JupyterLab with its own home and configuration, without what would ask the network."""
     settings = folder / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True, exist_ok=True)
     for name, values in {**_SETTINGS, "themes": {"theme": theme}}.items():
         (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
-    with jupyter(folder, environment, app="lab", arguments=arguments, port=port) as server:
+    with jupyter(
+        folder, environment, app="lab", arguments=arguments, port=port, python=python
+    ) as server:
         yield server
 
 

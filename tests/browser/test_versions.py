@@ -1,0 +1,139 @@
+"""The same walk in the oldest JupyterLab supported, in Notebook 7, and in today's JupyterLab."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Seed, s3_settings
+from tests.browser.lab import ORGANIZATION, OWN, PLACE, Panel, console_of, lab, open_lab, visit
+from tests.jupyter_process import TOKEN, JupyterProcess, jupyter
+from tests.strict_s3 import StrictS3
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+FLOOR = ("jupyterlab==4.1.*", "notebook==7.1.*", "jupyter_server==2.10.*", "ipykernel")
+OURS = ("boto3", "jsonschema", "obstore", "pathspec", "pyyaml", "watchfiles")
+
+
+@pytest.fixture(scope="session")
+def floor_python() -> str:
+    """An environment with the oldest JupyterLab, kept beside the one of the tests."""
+    folder = Path(sys.prefix) / "floor"
+    python, done = folder / "bin" / "python", folder / "done"
+    if not done.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, *FLOOR, *OURS], check=True)
+        (site,) = folder.glob("lib/python*/site-packages")
+        (site / "jupyter_wherobots.pth").write_text(f"{ROOT}\n")
+        done.touch()
+    return str(python)
+
+
+def environment(s3: StrictS3) -> dict[str, str]:
+    return {
+        **PLACE,
+        **s3_settings(s3),
+        # The extensions, and what enables them, are those of the environment of the tests.
+        "JUPYTER_PATH": str(Path(sys.prefix) / "share" / "jupyter"),
+        "JUPYTER_CONFIG_PATH": str(Path(sys.prefix) / "etc" / "jupyter"),
+    }
+
+
+def free_port() -> int:
+    # The oldest servers do not say which port they got.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def walk(panel: Panel, s3: StrictS3) -> None:
+    """Browse, copy, make a folder, rename, delete."""
+    page = panel.page
+    panel.go(OWN)
+    panel.button("Copy S3 path of table.csv").click()
+    assert panel.clipboard() == f"s3://strict-bucket/{ORGANIZATION}/{OWN}table.csv"
+    panel.button("New folder").click()
+    page.keyboard.type("made")
+    page.keyboard.press("Enter")
+    expect(panel.row("made")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("F2")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("renamed")
+    page.keyboard.press("Enter")
+    expect(panel.row("renamed")).to_have_attribute("aria-selected", "true")
+    panel.grid.focus()
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="Delete for good").click()
+    expect(panel.row("renamed")).to_have_count(0)
+    assert s3.keys(f"{ORGANIZATION}/{OWN}") == [f"{ORGANIZATION}/{OWN}table.csv"]
+    panel.row("table.csv").click(button="right")
+    expect(page.get_by_role("menuitem", name="Copy S3 Path")).to_be_visible()
+    page.keyboard.press("Escape")
+
+
+@contextmanager
+def oldest_lab(folder: Path, s3: StrictS3, python: str) -> Iterator[JupyterProcess]:
+    with lab(folder, environment(s3), port=free_port(), python=python) as server:
+        yield server
+
+
+def test_the_oldest_jupyterlab(
+    browser: Browser, seed: Seed, s3: StrictS3, floor_python: str, tmp_path: Path
+) -> None:
+    seed(f"{OWN}table.csv", body=b"a,b\n1,2\n")
+    with oldest_lab(tmp_path, s3, floor_python) as server, visit(browser, server) as page:
+        with console_of(page) as said:
+            open_lab(page, server)
+            walk(Panel(page).open(), s3)
+            Panel(page).row("table.csv").dblclick()
+            expect(page.get_by_role("tab", name="table.csv")).to_be_visible()
+        # Made for today's versions, the bundle would warn about each package it shares.
+        assert [line for line in said if "Unsatisfied version" in line] == []
+
+
+def test_notebook_7(
+    browser: Browser, seed: Seed, s3: StrictS3, floor_python: str, tmp_path: Path
+) -> None:
+    seed(f"{OWN}table.csv", body=b"a,b\n1,2\n")
+    oldest = jupyter(
+        tmp_path, environment(s3), app="notebook", port=free_port(), python=floor_python
+    )
+    with oldest as server, notebook(browser, server) as page:
+        page.get_by_role("menuitem", name="View").click()
+        page.locator(".lm-Menu-item", has_text="Left Sidebar").click()
+        page.locator(".lm-Menu-item", has_text="Managed Storage").click()
+        panel = Panel(page)
+        expect(panel.row("data")).to_be_visible()
+        walk(panel, s3)
+        with page.context.expect_page() as opened:
+            panel.row("table.csv").dblclick()
+        expect(opened.value).to_have_url(re.compile("managed:data/customer-.*/table.csv"))
+
+
+@contextmanager
+def notebook(browser: Browser, server: JupyterProcess) -> Iterator[Page]:
+    """The tree page of Notebook 7."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{server.url}tree?token={TOKEN}")
+    page.wait_for_selector(".jp-DirListing")
+    yield page
+    context.close()
+
+
+def test_todays_jupyterlab(seed: Seed, panel: Panel, s3: StrictS3) -> None:
+    seed(f"{OWN}table.csv", body=b"a,b\n1,2\n")
+    walk(panel, s3)
