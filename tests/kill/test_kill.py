@@ -103,14 +103,14 @@ class Scene:
         """What is in S3 at this moment comes back, all of it, in an instance that has nothing else."""
         wanted = sorted(self.stored().values())
         code, said = self.run("recover", home=folder / "home", state=folder / "state")
-        assert not code and not said, said
+        assert (code, said) == (0, ""), said
         assert sorted(tree_of(folder / "home").values()) == wanted
 
     def check_started_again(self) -> None:
         """The same home, after the kill: everything in it is saved, and everything of others is there."""
         before = tree_of(self.home)
         code, said = self.run("recover")
-        assert not code and not said, said
+        assert (code, said) == (0, ""), said
         after, stored = tree_of(self.home), self.stored()
         aside = set(tree_of(self.state / "replaced").values())
         for path, thing in before.items():

@@ -1,0 +1,57 @@
+"""A home, a strict S3, and engines between them; what is looked at is the home that comes back."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.sync.conftest import Place, place
+
+__all__ = ["place"]
+
+Restored = Callable[[], Path]
+
+
+@pytest.fixture
+def restored(place: Place, tmp_path: Path) -> Restored:
+    """A function that makes a new instance of what S3 holds at this moment; gives its home."""
+    count = 0
+
+    def restore() -> Path:
+        nonlocal count
+        count += 1
+        home = tmp_path / f"restored-{count}"
+        sync = place.engine(home=home, state=tmp_path / f"restored-{count}-state")
+        report = sync.restore()
+        sync.stop()
+        assert report.complete, report
+        return home
+
+    return restore
+
+
+def described(root: Path) -> dict[bytes, tuple[object, ...]]:
+    """Everything below a folder: kind, mode, time in ns, bytes or target, and which names are one file."""
+    found: dict[bytes, tuple[object, ...]] = {}
+    top = os.fsencode(root)
+    first: dict[int, bytes] = {}
+    for folder, folders, names in os.walk(top):
+        for name in sorted(folders + names):
+            path = os.path.join(folder, name)
+            relative = os.path.relpath(path, top)
+            info = os.lstat(path)
+            mode = stat.S_IMODE(info.st_mode)
+            if stat.S_ISLNK(info.st_mode):
+                found[relative] = ("link", os.readlink(path), info.st_mtime_ns)
+            elif stat.S_ISDIR(info.st_mode):
+                found[relative] = ("folder", mode)
+            else:
+                with open(path, "rb") as file:
+                    body = file.read()
+                twin = first.setdefault(info.st_ino, relative)
+                found[relative] = ("file", mode, info.st_mtime_ns, body, twin)
+    return found
