@@ -15,7 +15,11 @@ export class UnsavedDocuments {
     private readonly manager: IDocumentManager
   ) {
     manager.activateRequested.connect(this._look);
-    shell.currentChanged?.connect(this._look);
+    // Every shell has it; its interface, only since JupyterLab 4.2.
+    const { currentChanged } = shell as {
+      currentChanged?: ISignal<unknown, unknown>;
+    };
+    currentChanged?.connect(this._look);
   }
 
   get changed(): ISignal<this, void> {
