@@ -18,6 +18,7 @@ from pathlib import Path
 from ..errors import AccessDenied, StorageFailed, WherobotsError
 from ..layout import INTERNAL
 from ..s3.client import S3, Stop
+from ..s3.multipart import abort, list_uploads
 from ..s3.probe import Capabilities, probe
 from . import last_stop
 from .arrivals import Arrivals
@@ -298,6 +299,10 @@ class Engine:
 
     def _probe(self) -> Capabilities:
         key = f"{self.names.prefix}{INTERNAL}probe-{self.journal.engine[:16]}"
+        # The key is this engine's own, so an upload to it was left by a probe of ours that was killed.
+        with suppress(WherobotsError):
+            for left in list(list_uploads(self._s3, key)):
+                abort(self._s3, left.key, left.upload_id)
         try:
             found = probe(self._s3, key)
         except AccessDenied as error:

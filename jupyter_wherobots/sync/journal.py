@@ -127,6 +127,7 @@ class Journal:
         self._intents: dict[bytes, dict[str, Intent]] = {}
         self._meta: dict[str, str] = {}
         self._late: set[bytes] = set()
+        self._keepers: dict[str, bytes] = {}
         self.lost = False
         """The file was damaged and a new one begun; what lies in S3 and home will be compared again."""
         self._db = self._open()
@@ -176,6 +177,8 @@ class Journal:
             files[name] = row = Row(*values)
             if row.flags & Flag.LATE:
                 self._late.add(path)
+            if row.key is not None:
+                self._keepers[row.key] = path
         query = "SELECT mark, path, key, upload FROM intent"
         for values in self._db.execute(query):
             intent = Intent(*values)
@@ -205,6 +208,10 @@ class Journal:
 
     def __len__(self) -> int:
         return sum(map(len, self._folders.values()))
+
+    def keeper(self, key: str) -> bytes | None:
+        """The path whose object has this key although its name would give another; None if there is none."""
+        return self._keepers.get(key)
 
     def late(self) -> list[bytes]:
         """The paths whose mode or time changed after their bytes were put."""
@@ -295,6 +302,11 @@ class Journal:
 
     def _set(self, path: bytes, row: Row | None) -> None:
         parent, _, name = path.rpartition(b"/")
+        before = self._folders.get(parent, {}).get(name)
+        if before is not None and before.key is not None and self._keepers.get(before.key) == path:
+            del self._keepers[before.key]
+        if row is not None and row.key is not None:
+            self._keepers[row.key] = path
         if row is not None and row.flags & Flag.LATE:
             self._late.add(path)
         else:
@@ -329,6 +341,7 @@ class Journal:
                     self._db.execute(f"DELETE FROM {table}")
             self._folders.clear()
             self._late.clear()
+            self._keepers.clear()
             self._intents.clear()
             self._meta.clear()
 

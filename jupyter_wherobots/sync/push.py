@@ -186,7 +186,10 @@ class Pusher:
     def _key(self, put: Put) -> str:
         if put.row is not None and put.row.key:
             return put.row.key
-        return self._names.key(put.entry.path)
+        key = self._names.key(put.entry.path)
+        # A file and a folder of one name in S3: the file came under another name, and its key is not this path's.
+        keeper = self._journal.keeper(key)
+        return key if keeper in (None, put.entry.path) else self._names.odd_key(put.entry.path)
 
     # -- in a crew's thread ------------------------------------------------------------------------
 

@@ -138,6 +138,8 @@ class Restorer:
             try:
                 with beneath.folder(self._root, path, create=True):
                     pass
+            except (FileExistsError, NotADirectoryError):
+                continue  # a file lies there; an empty folder has nothing to lose
             except OSError as error:
                 if path in self._arrivals.folders:
                     self._fail(path, f"The folder cannot be made: {error.strerror}.", 0)

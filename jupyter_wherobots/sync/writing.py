@@ -134,7 +134,7 @@ class Writer:
 
     def _row(self, load: Load, etag: str, origin: Origin) -> Row:
         assert load.captured is not None
-        key = load.row.key if load.row is not None else None
+        key = None if load.key == self._names.key(load.path) else load.key
         captured = load.captured
         flags = int(Flag.RACY) if captured.racy else 0
         return Row(captured.stat, captured.sha256, key, etag, origin, flags)
