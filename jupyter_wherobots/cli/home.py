@@ -52,6 +52,7 @@ Beside a running server that keeps the same home it says so and does nothing: th
         examples="""
   jupyter wherobots sync --once
   jupyter wherobots sync --once --home /home/wherobots --state /var/lib/wherobots --json
+  jupyter wherobots sync --once --confirm-deletes
   jupyter wherobots sync --interval 30
 """,
         json_help="print one JSON line: the report of the pass (without --once: a line at each change of the status)",
@@ -68,6 +69,11 @@ Beside a running server that keeps the same home it says so and does nothing: th
         type=_seconds,
         metavar="SECONDS",
         help="with --once: end after so long, and name what is not saved (default: no limit)",
+    )
+    sync.add_argument(
+        "--confirm-deletes",
+        action="store_true",
+        help="with --once: delete in S3, too, the many files gone from home that wait for this word",
     )
     restore = add_command(
         commands,
@@ -102,10 +108,14 @@ def run_sync(arguments: argparse.Namespace) -> ExitCode:
         raise InvalidRequest("--interval has no meaning with --once.")
     if not arguments.once and arguments.timeout is not None:
         raise InvalidRequest("--timeout has no meaning without --once.")
+    if not arguments.once and arguments.confirm_deletes:
+        raise InvalidRequest("--confirm-deletes has no meaning without --once.")
     if arguments.once:
         with _engine(arguments, hints=False) as mirror:
             with progress.shown(lambda: _progress(mirror.sync)):
                 report = mirror.sync.run_pass(deadline=arguments.timeout)
+                if arguments.confirm_deletes and mirror.sync.confirm_deletes():
+                    report = mirror.sync.run_pass(deadline=arguments.timeout)
             return _tell_pass(report, mirror, as_json=arguments.json)
     with _engine(arguments, hints=True) as mirror:
         return _run_on(mirror, as_json=arguments.json)
@@ -195,7 +205,10 @@ def _tell_pass(report: PassReport, mirror: _Mirror, *, as_json: bool) -> ExitCod
             )
         _tell_conflicts(report.conflicts)
         if report.pending_deletes.count:
-            print(report.pending_deletes.message)
+            print(
+                f"{report.pending_deletes.message} They stay in S3 until you say that it is meant:"
+            )
+            print("  jupyter wherobots sync --once --confirm-deletes")
     _tell_errors(report.restore.error if report.restore else None, report.error)
     if count := report.not_durable_count:
         print(f"{count:,} {'file is' if count == 1 else 'files are'} not saved:", file=sys.stderr)

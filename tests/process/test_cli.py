@@ -134,6 +134,22 @@ def test_what_is_not_saved_is_named_and_is_code_3(
     assert strict_s3.body(f"{HOME}a folder/naïve & 100%.txt") == b"text"
 
 
+def test_emptied_homes_delete_nothing_before_a_persons_word(
+    strict_s3: StrictS3, start: Start, home: Path, tmp_path: Path
+) -> None:
+    once = ["sync", "--once", *options(home, tmp_path / "state")]
+    assert start(*once).wait(60) == 0
+    for path in [path for path in home.rglob("*") if not path.is_dir() or path.is_symlink()]:
+        path.unlink()
+    before = strict_s3.keys(HOME)
+    for _ in range(3):
+        said, _ = start(*once).communicate(timeout=60)
+        assert "--confirm-deletes" in said
+    assert {key for key in before if ".wherobots/" not in key} <= set(strict_s3.keys(HOME))
+    start(*once, "--confirm-deletes").communicate(timeout=60)
+    assert [key for key in strict_s3.keys(HOME) if ".wherobots/" not in key] == []
+
+
 def test_a_home_that_is_not_there_is_code_2(start: Start, tmp_path: Path) -> None:
     once = start("sync", "--once", *options(tmp_path / "nowhere", tmp_path / "state"))
     out, err = once.communicate(timeout=60)
