@@ -49,6 +49,7 @@ def run(world: World, profile: settings) -> None:
         print(f"model: {Mirror.steps.total():,} steps in {took:.0f} s: {dict(Mirror.steps)}")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_promises_hold_in_random_steps(world: World) -> None:
     run(world, CI)
