@@ -199,7 +199,8 @@ def kill_at_request(scene: Scene, number: int, when: When) -> tuple[int, str]:
         scene.s3.heal()
 
 
-@pytest.mark.parametrize("number", range(3, 120, 9))
+# How many requests the story takes depends on how they fall into passes; it never takes fewer than these.
+@pytest.mark.parametrize("number", range(3, 84, 8))
 def test_a_kill_at_a_request(scene: Scene, tmp_path: Path, number: int) -> None:
     """Before it is carried out, or after, so that nobody hears the answer."""
     code, said = kill_at_request(scene, number, When.BEFORE if number % 2 else When.AFTER)

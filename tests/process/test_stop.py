@@ -210,5 +210,8 @@ def test_the_server_answers_while_the_restore_goes_on_behind(
         server.output.wait_for("still being restored")
         assert server.request("GET", "api/status")[0] == 200
         gate.release()
+    until = time.monotonic() + 20
+    while not server.request("GET", "wherobots/sync")[1]["restored"]:
+        assert time.monotonic() < until, server.output.text
     assert server.stop() == 0
     assert (server.home / "a.txt").read_bytes() == b"a"
