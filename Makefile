@@ -39,7 +39,7 @@ test: $(VENV)/.test $(VENV)/.frontend system-packages ## Every test but the long
 .PHONY: test-fast
 test-fast: $(VENV)/.test $(VENV)/.frontend ## The tests without processes and browser, for the edit loop
 	$(NPM) run test
-	$(BIN)/python -m pytest -m "not process and not browser and not slow and not long" $(PYTEST)
+	$(BIN)/python -m pytest -n auto -m "not process and not browser and not slow and not long" $(PYTEST)
 
 .PHONY: test-long
 test-long: $(VENV)/.test $(VENV)/.frontend system-packages ## The proofs that take many minutes or gigabytes
