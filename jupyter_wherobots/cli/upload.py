@@ -246,7 +246,7 @@ class Upload:
             unchanged()
             job.check()
             return uploads.complete(record.id)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nothing may be left in S3
             self._abort(record.id, target)
             raise
 
