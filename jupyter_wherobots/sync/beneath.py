@@ -47,11 +47,14 @@ def folder(root: int, path: bytes, *, create: bool = False) -> Iterator[int]:
 
 
 def open_folder(root: int, path: bytes, identity: tuple[int, int] | None) -> int:
-    """Open a folder for scanning; ``identity`` is the (device, inode) its parent showed for it.
+    """Open a folder for scanning; ``identity`` is the (device, inode) its parent showed for it, None if nobody looked.
 
-    One system call for a path of any depth; if a link was swapped in on the way, the identity tells. Raises OSError (ESTALE if
-    it is not the folder that was meant).
+    One system call for a path of any depth whose identity tells if a link was swapped in on the way; else a call for each
+    step. Raises OSError (ESTALE if it is not the folder that was meant).
     """
+    if identity is None:
+        with folder(root, path) as found:
+            return os.open(b".", _FOLDER, dir_fd=found)
     try:
         fd = os.open(path or b".", _FOLDER, dir_fd=root)
     except OSError as error:
@@ -59,11 +62,10 @@ def open_folder(root: int, path: bytes, identity: tuple[int, int] | None) -> int
             raise
         with folder(root, path) as found:
             fd = os.dup(found)
-    if identity is not None:
-        stat = os.fstat(fd)
-        if (stat.st_dev, stat.st_ino) != identity:
-            os.close(fd)
-            raise OSError(errno.ESTALE, "replaced while it was scanned", path)
+    stat = os.fstat(fd)
+    if (stat.st_dev, stat.st_ino) != identity:
+        os.close(fd)
+        raise OSError(errno.ESTALE, "replaced while it was scanned", path)
     return fd
 
 
