@@ -328,6 +328,11 @@ export class StorageApi {
     return this._json('sync/save-again', { method: 'POST', json: { paths } });
   }
 
+  /** Take the lease on home from another instance of the user, which then only adds. `lease.held` says whether it worked. */
+  takeOver(): Promise<ISync> {
+    return this._json('sync/lease', { method: 'POST' });
+  }
+
   list(
     path: string,
     options: { limit: number; cursor: string | null; signal?: AbortSignal }

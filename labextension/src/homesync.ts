@@ -8,6 +8,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { StorageApi } from './api';
 import type { Changes } from './changes';
 import { CommandIDs } from './commands';
+import { ask } from './dialogs';
 import { HomePaths } from './home';
 import { HomeSyncModel } from './model/homesync';
 import type { StatusModel } from './model/status';
@@ -48,6 +49,20 @@ export function addHomeSync(options: IHomeSyncOptions): void {
     return root && root.path + path;
   };
 
+  const takeOver = async (): Promise<void> => {
+    const meant = await ask(
+      trans.__('Take over from the other instance?'),
+      trans.__(
+        'From now on this server saves your home in full, changes and deletions too. The other one (%1) then only adds new files: what is changed or deleted there is not saved any more. Take over if it is gone, or if you do not work there any more.',
+        status.sync?.lease.holder ?? ''
+      ),
+      trans.__('Take over')
+    );
+    if (meant) {
+      await model.takeOver();
+    }
+  };
+
   commands.addCommand(CommandIDs.showSync, {
     label: trans.__('Show What of Home Is Saved'),
     execute: async () => {
@@ -70,7 +85,8 @@ export function addHomeSync(options: IHomeSyncOptions): void {
             if (at !== null) {
               void changes.bringHome(at, path);
             }
-          }
+          },
+          takeOver: () => void takeOver()
         });
         widget = new MainAreaWidget({ content });
         widget.id = 'jupyter-wherobots-home';

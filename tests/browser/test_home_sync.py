@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,3 +149,42 @@ def test_a_conflict_keeps_both_and_says_where(
     expect(view).to_contain_text("both.txt")
     view.get_by_role("button", name=re.compile("^Open the other version")).first.click()
     expect(page.locator(".jp-FileEditor:visible .cm-content")).to_have_text("theirs")
+
+
+def test_the_lease_is_taken_over_from_another_instance(
+    browser: Browser, tmp_path: Path, s3_of_home: StrictS3
+) -> None:
+    """Only after a question that says what it means; from then on this one overwrites and deletes."""
+    user = f"{USER}-twice"
+    home = f"{ORGANIZATION}/notebooks/customer-{user}/"
+    body = {"engine": "another", "host": "the-other-machine", "process": 1}
+    s3_of_home.put(f"{home}.wherobots/lease.json", json.dumps(body).encode())
+    s3_of_home.clock.freeze()  # or it would run out while a slow machine gets here
+    environment = {
+        **PLACE,
+        **s3_settings(s3_of_home),
+        "WHEROBOTS_USER": user,
+        "WHEROBOTS_HOME_PERSISTENCE": "sync",
+        "WHEROBOTS_SYNC_INTERVAL": "5",
+    }
+    try:
+        with lab(tmp_path, environment) as server, visit(browser, server) as page:
+            (server.home / "work.txt").write_text("first")
+            s3_of_home.wait_until(lambda: s3_of_home.object(f"{home}work.txt") is not None, 60)
+            (server.home / "work.txt").write_text("second")
+            view = open_view(page)
+            expect(view).to_contain_text("the-other-machine", timeout=30_000)
+            expect(view.get_by_role("heading", name="Waiting to be saved")).to_be_visible()
+            button = view.get_by_role("button", name="Take over…")
+            button.click()
+            dialog = page.get_by_role("dialog")
+            expect(dialog).to_contain_text("the-other-machine")
+            dialog.get_by_role("button", name="Cancel").click()
+            assert s3_of_home.body(f"{home}work.txt") == b"first"
+            button.click()
+            dialog.get_by_role("button", name="Take over").click()
+            expect(view.get_by_role("heading", name="Another instance")).to_have_count(0)
+            s3_of_home.wait_until(lambda: s3_of_home.body(f"{home}work.txt") == b"second", 60)
+            expect(item(page)).to_have_text(re.compile(r"^Saved"), timeout=30_000)
+    finally:
+        s3_of_home.clock.run()

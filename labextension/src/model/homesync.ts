@@ -3,8 +3,8 @@
  */
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import { asApiError } from '../api';
-import type { ApiError, ISyncConflict } from '../api';
+import { ApiError, asApiError } from '../api';
+import type { ISync, ISyncConflict } from '../api';
 import type { StatusModel } from './status';
 
 /** The calls of the API needed here. */
@@ -16,6 +16,7 @@ export interface IHomeSyncSource {
   dismissConflicts(): Promise<void>;
   confirmDeletes(): Promise<{ count: number }>;
   saveAgain(paths: readonly string[]): Promise<{ count: number }>;
+  takeOver(): Promise<ISync>;
 }
 
 /** Seconds that "save now" may take before it gives an answer. */
@@ -83,6 +84,21 @@ export class HomeSyncModel {
     return this._do(async () => {
       await this.source.saveAgain([path]);
       this._remote = this._remote?.filter(each => each.path !== path) ?? null;
+    });
+  }
+
+  /** Be the one instance that overwrites and deletes. */
+  takeOver(): Promise<void> {
+    return this._do(async () => {
+      const { lease } = await this.source.takeOver();
+      if (!lease.held) {
+        throw new ApiError(0, {
+          code: 'AnotherInstance',
+          message: lease.message,
+          path: null,
+          hint: ''
+        });
+      }
     });
   }
 

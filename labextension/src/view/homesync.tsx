@@ -26,6 +26,8 @@ export interface IHomeSyncProps {
   openRemote: (path: string) => void;
   /** Put the version of S3 into home, beside ours. */
   bringHere: (path: string) => void;
+  /** Ask whether to take over from the other instance, and do it. */
+  takeOver: () => void;
 }
 
 /** What was deleted in S3 and can be put back. */
@@ -120,6 +122,14 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
         <section>
           <h2>{trans.__('Another instance')}</h2>
           <p>{sync.lease.message}</p>
+          <button
+            type="button"
+            className="jp-Wherobots-action"
+            disabled={model.busy}
+            onClick={props.takeOver}
+          >
+            {trans.__('Take over…')}
+          </button>
         </section>
       )}
       <Files

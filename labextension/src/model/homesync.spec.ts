@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { SAVED } from '../testing';
+import type { IStatusSource } from './status';
+import { StatusModel } from './status';
+import type { IHomeSyncSource } from './homesync';
+import { HomeSyncModel } from './homesync';
+
+const OTHER = {
+  held: false,
+  holder: 'laptop',
+  message: 'Another instance of yours (laptop) is running.'
+};
+
+function model(source: Partial<IHomeSyncSource>): HomeSyncModel {
+  const unreachable: IStatusSource = {
+    status: () => Promise.reject(new Error('not asked for')),
+    sync: () => Promise.reject(new Error('not asked for'))
+  };
+  return new HomeSyncModel(
+    source as IHomeSyncSource,
+    new StatusModel(unreachable, () => true),
+    () => Promise.resolve()
+  );
+}
+
+test('a lease that another instance kept is said', async () => {
+  const home = model({
+    takeOver: () => Promise.resolve({ ...SAVED, lease: OTHER })
+  });
+  await home.takeOver();
+  expect(home.error?.message).toBe(OTHER.message);
+  expect(home.busy).toBe(false);
+});
+
+test('a lease that was taken is no failure', async () => {
+  const home = model({ takeOver: () => Promise.resolve(SAVED) });
+  await home.takeOver();
+  expect(home.error).toBeNull();
+});
+
+test('documents are saved before home is', async () => {
+  const order: string[] = [];
+  const source: Partial<IHomeSyncSource> = {
+    flush: () => {
+      order.push('home');
+      return Promise.resolve({ complete: true, notDurableCount: 0 });
+    }
+  };
+  const home = new HomeSyncModel(
+    source as IHomeSyncSource,
+    new StatusModel({} as IStatusSource, () => true),
+    () => {
+      order.push('documents');
+      return Promise.resolve();
+    }
+  );
+  await home.saveNow();
+  expect(order).toEqual(['documents', 'home']);
+  expect(home.saved).toBe(true);
+});
