@@ -52,7 +52,7 @@ class Flag(enum.IntFlag):
     """What else is known of a file."""
 
     RACY = 1
-    """Touched within one tick of its file system's clock when it was captured: read it again."""
+    """It may have changed at its capture, or since, without its stat telling: read it again."""
     UNSEEN = 2
     """No complete scan has seen it in home yet, so its absence means nothing."""
     ABSENT = 4

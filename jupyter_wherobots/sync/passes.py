@@ -154,7 +154,8 @@ class Passes:
         if not (made.puts or loose or made.deletes):
             return
         for put in made.puts:
-            tally.expect(put.entry)
+            if not put.is_doubt:
+                tally.expect(put.entry)
         told()
         puts = made.puts if order.kind is Kind.FULL or order.last else self._due(made.puts)
         ground = self._ground(order, halt)

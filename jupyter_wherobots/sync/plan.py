@@ -66,6 +66,11 @@ class Put(NamedTuple):
     entry: Entry
     row: Row | None
 
+    @property
+    def is_doubt(self) -> bool:
+        """Whether it is as it was put, as far as its stat tells, and only to be read once more to be sure."""
+        return self.row is not None and self.row.stat == self.entry.stat
+
 
 class Delete(NamedTuple):
     """A path that is gone for certain, to be deleted in S3."""
@@ -156,7 +161,7 @@ def _plan_puts(made: Plan, scan: Scan, journal: Journal) -> None:
         # Large files by size, all others newest first.
         order = stat.size if rank is Value.LARGE else -stat.mtime_ns
         ranked.append((rank, order, Put(entry, row)))
-    ranked.sort(key=lambda each: each[:2])
+    ranked.sort(key=lambda each: (each[2].is_doubt, *each[:2]))
     made.puts = [put for _, _, put in ranked]
 
 

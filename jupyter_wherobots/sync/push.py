@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import Cancelled, WherobotsError
 from ..s3.crew import BUFFERS
-from . import beneath, capture, database
+from . import beneath, capture, database, mappings
 from .capture import Captured, NotNowError, Quiet, Steady, VanishedError
 from .crew import Crew
 from .failpoints import failpoint
@@ -31,6 +31,9 @@ _BATCH = 2000
 _UNBUFFERED = 256 * 1024
 """Files up to this size are few enough bytes, in all threads together, not to be counted."""
 _CHUNK = 1024 * 1024
+_SETTLING = 2 * 10**9
+"""Nanoseconds. A write stamps the file before its bytes are copied, and may be held up in between; a capture made then looks
+like any other. So what changed this short a while ago is read again by a later pass."""
 
 
 class Sources:
@@ -79,6 +82,7 @@ class Pusher:
         )
         self._started = ground.stamp()
         self._open_here = database.open_here()
+        self._mapped = mappings.writable()
         self._sources = Sources(gone)
         self._prepared: dict[bytes, Captured] = {}
         self._told = told
@@ -232,6 +236,7 @@ class Pusher:
             captured = self._capture(path, packed)
             if captured is None:
                 return self._try_large(put, load)
+            captured = captured._replace(racy=captured.racy or self._is_racy(captured.stat))
             failpoint("push.captured")
             load.captured, load.size = captured, len(captured.body)
             if (done := self._without_bytes(load)) is not None:
@@ -266,14 +271,18 @@ class Pusher:
         with snapshot:
             if snapshot.size > capture.WHOLE:
                 return None
-            return Captured(snapshot.read(), snapshot.sha256, packed, self._is_racy(packed))
+            return Captured(snapshot.read(), snapshot.sha256, packed)
 
     def _is_racy(self, packed: bytes) -> bool:
         """Whether a file may have changed since without its stat telling."""
-        return unpack(packed).ctime_ns >= self._started
+        stat = unpack(packed)
+        return stat.ctime_ns >= self._started - _SETTLING or stat.ino in self._mapped
 
     def _try_large(self, put: Put, load: Load) -> Outcome:
         path, packed, _ = put.entry
+        if put.is_doubt and unpack(packed).ino in self._mapped and not self._ground.last:
+            # It would be read in vain at every pass, for as long as it is mapped.
+            return Outcome(path, settled=self._is_settled(load))
         if (put.row is not None and put.row.sha256) or self._sources.may_have(load.size):
             with self._open_large(path, packed) as file:
                 while file.read(_CHUNK):
@@ -309,7 +318,7 @@ class Pusher:
         return outcome
 
     def _large(self, file: Steady) -> Captured:
-        return Captured(b"", file.sha256, file.stat, file.is_copy and self._is_racy(file.stat))
+        return Captured(b"", file.sha256, file.stat, self._is_racy(file.stat))
 
     def _open_large(self, path: bytes, packed: bytes) -> Steady:
         """A large file as it is, or a copy of one that never rests or is a database in use."""
@@ -375,11 +384,11 @@ class Pusher:
 
 
 def _holds(row: Row, captured: Captured) -> bool:
-    """Whether S3 has these very bytes for a row's file."""
+    """Whether S3 has these very bytes for a row's file, or had them until somebody deleted them there."""
     return (
         bool(row.etag)
         and bool(row.stat)
-        and not row.flags & Flag.REMOTE_GONE
+        and (not row.flags & Flag.REMOTE_GONE or row.stat == captured.stat)
         and row.sha256 == captured.sha256
         and unpack(row.stat).is_link == unpack(captured.stat).is_link
     )
@@ -388,7 +397,9 @@ def _holds(row: Row, captured: Captured) -> bool:
 def _unchanged(path: bytes, row: Row, captured: Captured) -> Outcome:
     """The row for a file whose bytes are in S3 already: no request, only the manifest takes a new mode or time."""
     before, after = unpack(row.stat), unpack(captured.stat)
-    flags = row.flags & int(Flag.LATE | Flag.REMOTE_CHANGED)
+    flags = row.flags & int(Flag.LATE | Flag.REMOTE_CHANGED | Flag.REMOTE_GONE)
+    if captured.racy:
+        flags |= int(Flag.RACY)
     if (before.mode, before.mtime_ns) != (after.mode, after.mtime_ns):
         flags |= int(Flag.LATE)
     return Outcome(path, row=row._replace(stat=captured.stat, flags=flags), settled=True)

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import shutil
 import subprocess
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from jupyter_wherobots.sync import capture
+from jupyter_wherobots.sync import capture, mappings, passes, push
 from jupyter_wherobots.sync.capture import Quiet
 from jupyter_wherobots.sync.clock import FileClock
 from jupyter_wherobots.sync.filestat import pack
+from jupyter_wherobots.sync.patience import Halt
+from jupyter_wherobots.sync.service import HomeSync
 from jupyter_wherobots.sync.status import ConflictKind, Why
 from tests.strict_s3 import Call
 from tests.sync.conftest import Place
 
 GOOD = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+PAGE = 4096
 
 
 # -- one instant -------------------------------------------------------------------------------------
 
 
-def test_no_capture_mixes_two_writes(tmp_path: Path) -> None:
-    """A writer replaces the content in place as fast as it can; each capture is one whole version."""
+def test_each_capture_is_the_file_at_one_instant(tmp_path: Path) -> None:
+    """A writer replaces the content in place, page by page: of what it wrote last, a capture holds all up to some page."""
     file = tmp_path / "f"
-    size = 200_000
-    file.write_bytes(b"\0" * size)
+    pages = 48
+    file.write_bytes(bytes(pages * PAGE))
     root = os.open(tmp_path, os.O_RDONLY)
     done = threading.Event()
 
@@ -38,9 +45,8 @@ def test_no_capture_mixes_two_writes(tmp_path: Path) -> None:
         with file.open("r+b", buffering=0) as opened:
             while not done.is_set():
                 version = (version + 1) % 256
-                for at in range(0, size, 50_000):
-                    opened.seek(at)
-                    opened.write(bytes([version]) * 50_000)
+                for page in range(pages):
+                    os.pwrite(opened.fileno(), bytes([version]) * PAGE, page * PAGE)
                 done.wait(0.012)
 
     writer = threading.Thread(target=write)
@@ -55,13 +61,92 @@ def test_no_capture_mixes_two_writes(tmp_path: Path) -> None:
             except capture.NotNowError:
                 continue
             captured += 1
-            assert len(set(found.body)) == 1
+            seen = [found.body[at * PAGE] for at in range(pages)]
+            assert found.body == b"".join(bytes([version]) * PAGE for version in seen)
+            newest = seen.count(seen[0])
+            assert seen == [seen[0]] * newest + [(seen[0] - 1) % 256] * (pages - newest)
         clock.close()
     finally:
         done.set()
         writer.join()
         os.close(root)
     assert captured > 0
+
+
+def test_a_write_that_its_stat_does_not_tell_of_is_saved_by_the_next_pass(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a write is that was held up after it had stamped the file, or one through a mapping that we cannot see."""
+    monkeypatch.setattr(mappings, "writable", frozenset)
+    with _silently_changed(place) as engine:
+        assert engine.run_pass().uploaded == 1
+        assert place.remote() == place.local()
+
+
+def test_a_mapped_file_is_saved_as_it_was_when_it_was_unmapped(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "_SETTLING", -(10**18))  # as if it had been mapped long ago
+    with _silently_changed(place) as engine:
+        assert engine.run_pass().uploaded == 1
+        assert place.remote() == place.local()
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_large_mapped_file_is_read_again_when_it_is_unmapped_or_all_ends(
+    place: Place, monkeypatch: pytest.MonkeyPatch, last: bool
+) -> None:
+    monkeypatch.setattr(push, "_SETTLING", -(10**18))
+    monkeypatch.setattr(capture, "WHOLE", PAGE)
+    with _silently_changed(place) as engine:
+        assert engine.run_pass().uploaded == 0
+        assert place.remote() != place.local()
+        if last:
+            assert engine.final(time.monotonic() + 60).uploaded == 1
+            assert place.remote() == place.local()
+    if not last:
+        assert engine.run_pass().uploaded == 1
+        assert place.remote() == place.local()
+
+
+def test_a_doubt_brings_nothing_back_that_was_deleted_in_s3(place: Place) -> None:
+    place.write("f")
+    engine = place.engine()
+    assert engine.run_pass().complete
+    place.s3.delete(place.key("f"))
+    engine.check_remote()
+    assert engine.run_pass().complete
+    assert place.remote() == {}
+    assert [each.kind for each in engine.check_remote()] == [ConflictKind.DELETED_REMOTELY]
+
+
+def test_what_is_only_read_again_is_not_called_unsaved(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write("f")
+    engine = place.engine()
+    assert engine.run_pass().complete
+    place.write("new")
+    now = time.monotonic()
+    stop = threading.Event()
+    monkeypatch.setattr(passes, "failpoint", lambda name: name == "pass.planned" and stop.set())
+    monkeypatch.setattr(passes, "Halt", lambda _, deadline: Halt(stop, deadline))
+    report = engine.run_pass(deadline=now + 60)
+    assert [waiting.path for waiting in report.not_durable] == ["new"]
+
+
+@contextmanager
+def _silently_changed(place: Place) -> Iterator[HomeSync]:
+    """A file that was saved, and changed since through a mapping without its stat telling; mapped while this lasts."""
+    file = place.write("f", bytes(4 * PAGE))
+    engine = place.engine()
+    with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as mapped:
+        mapped[0] = 1
+        assert engine.run_pass().complete
+        before = pack(file.stat())
+        mapped[1] = 1
+        assert pack(file.stat()) == before, "the store was not silent"
+        yield engine
 
 
 def test_a_log_that_never_rests_is_captured_as_it_was_once(tmp_path: Path) -> None:
