@@ -129,7 +129,12 @@ def test_what_is_only_read_again_is_not_called_unsaved(
     place.write("new")
     now = time.monotonic()
     stop = threading.Event()
-    monkeypatch.setattr(passes, "failpoint", lambda name: name == "pass.planned" and stop.set())
+
+    def reached(name: str) -> None:
+        if name == "pass.planned":
+            stop.set()
+
+    monkeypatch.setattr(passes, "failpoint", reached)
     monkeypatch.setattr(passes, "Halt", lambda _, deadline: Halt(stop, deadline))
     report = engine.run_pass(deadline=now + 60)
     assert [waiting.path for waiting in report.not_durable] == ["new"]
