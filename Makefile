@@ -13,6 +13,7 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_MODULES := labextension/node_modules/.package-lock.json
+HUB_PROXY := tests/process/hub/node_modules/.package-lock.json
 FRONTEND := $(shell find labextension -maxdepth 1 -type f) \
             $(shell find labextension/src labextension/style labextension/schema)
 NPM := npm --prefix labextension --silent
@@ -32,7 +33,7 @@ demo: $(VENV)/.demo $(VENV)/.frontend ## JupyterLab on an embedded S3 server wit
 	@exec $(BIN)/jupyter wherobots demo $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.test $(VENV)/.frontend system-packages ## Every test but the long ones: TypeScript, Python, real processes, a real browser
+test: $(VENV)/.test $(VENV)/.frontend $(HUB_PROXY) system-packages ## Every test but the long ones: TypeScript, Python, real processes, a real browser
 	$(NPM) run test
 	$(BIN)/python -m pytest -m "not long" $(PYTEST)
 
@@ -42,7 +43,7 @@ test-fast: $(VENV)/.test $(VENV)/.frontend ## The tests without processes and br
 	$(BIN)/python -m pytest -n auto -m "not process and not browser and not slow and not long" $(PYTEST)
 
 .PHONY: test-long
-test-long: $(VENV)/.test $(VENV)/.frontend system-packages ## The proofs that take many minutes or gigabytes
+test-long: $(VENV)/.test $(VENV)/.frontend $(HUB_PROXY) system-packages ## The proofs that take many minutes or gigabytes
 	$(BIN)/python -m pytest -m long $(PYTEST)
 
 # Written only when everything is measured in full.
@@ -81,7 +82,7 @@ clean: ## Remove what was built; .venv and node_modules stay
 
 .PHONY: distclean
 distclean: clean ## Remove .venv and node_modules too
-	rm -rf $(VENV) labextension/node_modules
+	rm -rf $(VENV) labextension/node_modules tests/process/hub/node_modules
 
 # --- how it is made --------------------------------------------------------------------------------------------------
 
@@ -94,6 +95,11 @@ $(NODE_MODULES): labextension/package.json labextension/package-lock.json labext
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 	  { echo "error: Node >= 20 with npm is needed on the PATH (found: $$(node --version 2>/dev/null || echo none))" >&2; exit 1; }
 	npm --prefix labextension ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# The proxy in front of the JupyterHub of the tests.
+$(HUB_PROXY): tests/process/hub/package.json tests/process/hub/package-lock.json tests/process/hub/.npmrc | $(NODE_MODULES)
+	npm --prefix tests/process/hub ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # The build tools come first, so that the editable install needs no isolated environment and, later, no network.

@@ -34,6 +34,12 @@ def test_the_lock_file_names_no_download_address() -> None:
     assert [name for name, package in packages.items() if "resolved" in package] == []
 
 
+def test_the_lock_file_of_the_hubs_proxy_names_none_either() -> None:
+    lock = json.loads((ROOT / "tests" / "process" / "hub" / "package-lock.json").read_text())
+    assert "node_modules/configurable-http-proxy" in lock["packages"]
+    assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
+
+
 def test_the_lock_file_holds_the_native_parts_for_every_platform() -> None:
     """npm leaves out what a registry happens to lack, and the lock then fails on other machines."""
     packages = manifest("package-lock.json")["packages"]
