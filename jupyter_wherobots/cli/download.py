@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest, NotFound, StorageFailed, TooLarge
+from ..files import spoken
 from ..layout import AccessKind
 from ..storage.entries import EntryType
 from ..storage.items import Item, count, objects
@@ -195,7 +196,7 @@ def plan_output(storage: Storage, path: str, output: Output, outcome: Outcome) -
             written = 0
             for chunk in body.chunks:
                 job.check()
-                with local.spoken("standard output"):
+                with spoken("standard output"):
                     try:
                         # Without Python's own buffer, whose lock a thread that hangs would hold for ever.
                         local.write(output.handle, chunk)

@@ -6,7 +6,6 @@ not followed, and names that come from S3 never lead out of the folder that was 
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import stat
@@ -16,15 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import (
-    AlreadyExists,
-    InvalidPath,
-    NotFound,
-    NotPermitted,
-    StorageFailed,
-    TooLarge,
-    WherobotsError,
-)
+from ..errors import AlreadyExists, InvalidPath, WherobotsError
+from ..files import check_regular, rename_to_new, spoken
 
 _MAX_NAME = 255
 """Bytes of one name, on every file system in use."""
@@ -46,7 +38,7 @@ def find(text: str) -> Path:
         path = Path(os.path.realpath(text, strict=True))
         mode = path.stat().st_mode
     if not stat.S_ISDIR(mode):
-        _check_regular(mode, text)
+        check_regular(mode, text)
     return path
 
 
@@ -69,7 +61,7 @@ def walk(top: Path) -> Iterator[LocalFile | WherobotsError]:
                 found = os.lstat(path)
                 names = sorted(os.listdir(path)) if stat.S_ISDIR(found.st_mode) else None
             if names is None:
-                _check_regular(found.st_mode, str(path))
+                check_regular(found.st_mode, str(path))
         except WherobotsError as error:
             yield error
             continue
@@ -89,7 +81,7 @@ def reading(path: Path) -> Iterator[int]:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         handle = os.open(path, flags)
     try:
-        _check_regular(os.fstat(handle).st_mode, str(path))
+        check_regular(os.fstat(handle).st_mode, str(path))
         yield handle
     finally:
         os.close(handle)
@@ -124,7 +116,7 @@ def check_place(target: Path, *, replace: bool) -> None:
             return
     if not replace or stat.S_ISDIR(mode):
         raise AlreadyExists(f"{target} already exists.", path=str(target))
-    _check_regular(mode, str(target))
+    check_regular(mode, str(target))
 
 
 def free(path: Path, ending: str, given: Collection[Path]) -> Path:
@@ -208,7 +200,7 @@ class Staging:
                     check_place(target, replace=True)
                     os.replace(temporary, target)
                 else:
-                    _rename_to_new(temporary, target)
+                    rename_to_new(temporary, target)
         finally:
             self._remove(temporary)
 
@@ -222,51 +214,3 @@ class Staging:
             temporary.unlink()
         with self._lock:
             self._open.discard(temporary)
-
-
-def _rename_to_new(temporary: Path, target: Path) -> None:
-    """Give a file its name, unless that is taken."""
-    try:
-        os.link(temporary, target)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-            raise
-        # A file system without hard links: then by looking first.
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-        os.rename(temporary, target)
-
-
-def _check_regular(mode: int, name: str) -> None:
-    if stat.S_ISLNK(mode):
-        raise NotPermitted(f"{name} is a link, and links are not followed.", path=name)
-    if not stat.S_ISREG(mode):
-        raise NotPermitted(f"{name} is not a regular file.", path=name)
-
-
-@contextmanager
-def spoken(name: str) -> Iterator[None]:
-    """Turn what the operating system says into errors of ours."""
-    try:
-        yield
-    except OSError as error:
-        raise _error(error, name) from error
-
-
-def _error(error: OSError, name: str) -> WherobotsError:
-    code = error.errno
-    if code == errno.ENOENT:
-        return NotFound(f"{name} does not exist.", path=name, hint="Check the spelling.")
-    if code in (errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
-        return AlreadyExists(f"{name} already exists.", path=name)
-    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return TooLarge(
-            f"There is no room for {name} ({error.strerror}).",
-            path=name,
-            hint="Make room, then try again.",
-        )
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENOTDIR):
-        return NotPermitted(f"{name}: {error.strerror}.", path=name)
-    if code == errno.ENAMETOOLONG:
-        return InvalidPath(f"{name} is too long for the file system.", path=name)
-    return StorageFailed(f"The file system failed at {name}: {error.strerror}.", path=name)

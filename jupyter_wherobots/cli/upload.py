@@ -25,6 +25,7 @@ from ..errors import (
     Unreachable,
     WherobotsError,
 )
+from ..files import spoken
 from ..s3.crew import BUFFERS, Crew
 from ..storage.entries import EntryType
 from ..storage.jobs import Job, JobKind, Plan
@@ -272,7 +273,7 @@ def standard_input() -> Iterator[int]:
         with (
             running.stoppable(),
             progress.written(lambda: f"Reading … {human_size(read)}"),
-            local.spoken(where),
+            spoken(where),
         ):
             while piece := os.read(0, 1024 * 1024):
                 spool.write(piece)

@@ -25,7 +25,7 @@ from ..s3.crew import BUFFERS
 from ..s3.keys import Condition, absent
 from ..s3.listing import Object
 from ..s3.objects import get, put
-from .home import Home, HomeFile, spoken
+from .home import Home, HomeFile, in_home
 from .items import Item, count, objects
 from .jobs import Job, JobKind, Plan
 from .naming import Conflict, free_key, numbered
@@ -147,7 +147,7 @@ class Exchange:
                 put(self.s3, key, b"", metadata={}, condition=condition)
                 job.done(1, 0)
                 return
-            with self.home.open(found.path) as handle, spoken(found.path):
+            with self.home.open(found.path) as handle, in_home(found.path):
                 self._upload(job, handle, found.path, target, key, condition, media)
         except Cancelled:
             return

@@ -6,23 +6,15 @@ at any moment ends in an error, never somewhere else.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import (
-    AlreadyExists,
-    InvalidPath,
-    NotFound,
-    NotPermitted,
-    StorageFailed,
-    TooLarge,
-    WherobotsError,
-)
+from ..errors import InvalidPath, NotFound, WherobotsError
+from ..files import check_regular, rename_to_new, spoken
 
 _MAX_NAME = 255
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -65,10 +57,10 @@ class Home:
     def is_folder(self, path: str) -> bool:
         """Whether it is a folder (or else a regular file). Raises NotFound, NotPermitted for links and special files."""
         *above, name = self.segments(path)
-        with self._folder(above, path) as folder, spoken(path):
+        with self._folder(above, path) as folder, in_home(path):
             mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
         if not stat.S_ISDIR(mode):
-            _check_regular(mode, path)
+            check_regular(mode, path)
         return stat.S_ISDIR(mode)
 
     def walk(self, path: str) -> Iterator[HomeFile | WherobotsError]:
@@ -91,12 +83,12 @@ class Home:
     def _look(self, path: str) -> HomeFile | list[str]:
         """A regular file, or the names in a folder. Raises what `is_folder` raises."""
         *above, name = self.segments(path)
-        with self._folder(above, path) as folder, spoken(path):
+        with self._folder(above, path) as folder, in_home(path):
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if not stat.S_ISDIR(found.st_mode):
-            _check_regular(found.st_mode, path)
+            check_regular(found.st_mode, path)
             return HomeFile(path, found.st_size)
-        with self._folder([*above, name], path) as folder, spoken(path):
+        with self._folder([*above, name], path) as folder, in_home(path):
             return sorted(os.listdir(folder))
 
     @contextmanager
@@ -104,12 +96,12 @@ class Home:
         """The descriptor of a regular file, for reading."""
         *above, name = self.segments(path)
         with self._folder(above, path) as folder:
-            with spoken(path):
+            with in_home(path):
                 # Without O_NONBLOCK a fifo would hold us until somebody writes to it.
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
                 handle = os.open(name, flags, dir_fd=folder)
             try:
-                _check_regular(os.fstat(handle).st_mode, path)
+                check_regular(os.fstat(handle).st_mode, path)
                 yield handle
             finally:
                 os.close(handle)
@@ -118,7 +110,7 @@ class Home:
         """Whether there is anything of that name, a link included."""
         *above, name = self.segments(path)
         try:
-            with self._folder(above, path) as folder, spoken(path):
+            with self._folder(above, path) as folder, in_home(path):
                 os.stat(name, dir_fd=folder, follow_symlinks=False)
         except NotFound:
             return False
@@ -138,11 +130,11 @@ class Home:
         *above, name = self.segments(path)
         with self._folder(above, path, make=True) as folder:
             temporary = f".~{os.urandom(8).hex()}.wherobots"
-            with spoken(path):
+            with in_home(path):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 handle = os.open(temporary, flags, 0o666, dir_fd=folder)
             try:
-                with spoken(path):
+                with in_home(path):
                     try:
                         yield handle
                     finally:
@@ -150,26 +142,26 @@ class Home:
                     if replace:
                         os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
                     else:
-                        _rename_to_new(temporary, name, folder)
+                        rename_to_new(temporary, name, folder)
             finally:
                 with suppress(FileNotFoundError):  # it has its name now
                     os.unlink(temporary, dir_fd=folder)
 
     def free_bytes(self) -> int:
         """Bytes that can still be written."""
-        with spoken(""):
+        with in_home(""):
             found = os.statvfs(self._directory)
         return found.f_bavail * found.f_frsize
 
     @contextmanager
     def _folder(self, names: list[str], path: str, *, make: bool = False) -> Iterator[int]:
         """The descriptor of a folder, reached without following a link."""
-        with spoken(path):
+        with in_home(path):
             # Home itself may be a link; what is in it belongs to the user.
             handle = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for name in names:
-                with spoken(path):
+                with in_home(path):
                     if make:
                         with suppress(FileExistsError):
                             os.mkdir(name, dir_fd=handle)
@@ -181,57 +173,6 @@ class Home:
             os.close(handle)
 
 
-def _rename_to_new(temporary: str, name: str, folder: int) -> None:
-    """Give a file its name, unless that is taken."""
-    try:
-        os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-            raise
-        # A file system without hard links: then by looking first.
-        with suppress(FileNotFoundError):
-            os.stat(name, dir_fd=folder, follow_symlinks=False)
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from None
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-
-
-def _check_regular(mode: int, path: str) -> None:
-    if stat.S_ISLNK(mode):
-        raise NotPermitted(f"{path} is a link, and links are not followed.", path=path)
-    if not stat.S_ISREG(mode):
-        raise NotPermitted(f"{path} is not a regular file.", path=path)
-
-
-@contextmanager
-def spoken(path: str) -> Iterator[None]:
-    """Turn what the operating system says into errors of ours."""
-    try:
-        yield
-    except OSError as error:
-        raise _error(error, path) from error
-
-
-def _error(error: OSError, path: str) -> WherobotsError:
-    name = path or "The home directory"
-    code = error.errno
-    if code == errno.ENOENT:
-        return NotFound(f"{name} does not exist in the home directory.", path=path)
-    if code in (errno.ELOOP, errno.ENOTDIR):  # which of the two a link gives depends on the kernel
-        return NotPermitted(
-            f"A file or a link is in the way of {name}; links are not followed.", path=path
-        )
-    if code in (errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
-        return AlreadyExists(f"{name} already exists in the home directory.", path=path)
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return NotPermitted(
-            f"The file system does not allow it: {name} ({error.strerror}).", path=path
-        )
-    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return TooLarge(
-            f"There is no room for {name} in the home directory ({error.strerror}).",
-            path=path,
-            hint="Delete what is not needed there, then try again.",
-        )
-    if code == errno.ENAMETOOLONG:
-        return InvalidPath(f"{name} is too long for the file system.", path=path)
-    return StorageFailed(f"The file system failed at {name}: {error.strerror}.", path=path)
+def in_home(path: str) -> AbstractContextManager[None]:
+    """Turn what the operating system says of a path in home into errors of ours."""
+    return spoken(path, f"{path} in the home directory" if path else "The home directory")
