@@ -94,7 +94,7 @@ class Home:
 
     ``confirmed``: paths whose deletion a person confirmed. ``arrived``: paths that an engine made, with the
     keys that they may stand for. ``renamed``: things that a
-    person gave another name and still has.
+    person gave another name and still has. ``taken``: what was here under a path while somebody else took it out of S3.
     """
 
     tree: dict[bytes, Thing] = field(default_factory=dict)
@@ -104,6 +104,7 @@ class Home:
     confirmed: set[bytes] = field(default_factory=set)
     arrived: dict[bytes, set[str]] = field(default_factory=dict)
     renamed: set[Thing] = field(default_factory=set)
+    taken: set[tuple[bytes, Thing]] = field(default_factory=set)
 
     def mirrored(self) -> dict[bytes, Thing]:
         return {path: thing for path, thing in self.tree.items() if is_mirrored(path)}
@@ -117,6 +118,16 @@ class Home:
         """Whether it ever had this under the path of this key, or under a name that a restore chose."""
         paths = (path for path in self.past if path in self.arrived or key_of(path) == key)
         return any(thing in self.past[path] for path in paths)
+
+    def keys(self, path: bytes) -> set[str]:
+        """The keys under which a path may be saved."""
+        digest = hashlib.sha256(path).hexdigest()
+        return {key_of(path), ODD + digest} | self.arrived.get(path, set())
+
+    def has_to_keep(self, thing: Thing) -> bool:
+        """Whether a thing was only renamed, and not taken out of S3 by others wherever it is now."""
+        now = {(path, had) for path, had in self.mirrored().items() if had == thing}
+        return thing in self.renamed and not (now and now <= self.taken)
 
 
 class Model:
@@ -174,6 +185,12 @@ class Model:
             self.remote.pop(key, None)
         else:
             self.remote[key] = after
+        for name, each in self.homes.items():
+            at = {path for path in each.tree if key in each.keys(path)}
+            if name == writer:
+                each.taken = {(path, thing) for path, thing in each.taken if path not in at}
+            elif before is not None and (after is None or after.thing != before.thing):
+                each.taken |= {(path, before.thing) for path in at}
         home = self.homes.get(writer)
         if home is None:
             return
@@ -188,7 +205,8 @@ class Model:
             return
         ours = before.writer == writer or home.held(key, before.thing)
         _require(ours, f"I1: {writer} destroyed a version that is not its own", change)
-        _require(before.thing not in home.renamed, "I7: what was only renamed left S3", change)
+        kept = not home.has_to_keep(before.thing)
+        _require(kept, "I7: what was only renamed left S3", change)
         if after is None:
             had = {path for path in gone if before.thing in home.past[path]}
             old = any(gone[path] > 1 for path in had)

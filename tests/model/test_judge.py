@@ -1,0 +1,60 @@
+"""The judge is judged: it complains of what an engine lost, not of what a person meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.model import Broken, Change, Home, Model, Thing, Version, key_of
+from tests.model.world import USER
+
+REPORT = Thing("file", b"the report")
+OLD, NEW = key_of(b"old"), key_of(b"new")
+
+
+@pytest.fixture
+def model() -> Model:
+    """A report was saved and then renamed; the rename is saved too, and the old name still is in S3."""
+    made = Model()
+    made.homes["one"] = Home()
+    other = Thing("file", b"another")
+    made.user_changed("one", {b"old": REPORT, b"other": other})
+    put(made, "one", OLD, REPORT)
+    made.user_changed("one", {b"new": REPORT, b"other": other}, renamed=True)
+    put(made, "one", NEW, REPORT)
+    made.homes["one"].gone[b"old"] = 2
+    return made
+
+
+def put(model: Model, writer: str, key: str, thing: Thing | None) -> None:
+    before = model.remote.get(key)
+    after = None if thing is None else Version(f'"{len(model.ever)}"', thing, writer)
+    gone = dict.fromkeys(model.homes["one"].gone, 2)
+    model.changed(Change(writer, key, before, after), gone, may_replace=True)
+
+
+def test_what_was_renamed_must_not_leave_s3(model: Model) -> None:
+    put(model, "one", OLD, None)
+    with pytest.raises(Broken, match="only renamed"):
+        put(model, "one", NEW, Thing("file", b"another"))
+
+
+def test_a_person_may_delete_the_copy_that_a_rename_made(model: Model) -> None:
+    put(model, USER, NEW, None)
+    put(model, "one", OLD, None)
+    assert not model.remote
+
+
+def test_a_copy_that_nobody_took_has_to_stay(model: Model) -> None:
+    home = model.homes["one"]
+    model.user_changed("one", {**home.tree, b"third": REPORT})
+    put(model, USER, NEW, None)
+    with pytest.raises(Broken, match="only renamed"):
+        put(model, "one", OLD, None)
+
+
+def test_what_is_saved_anew_is_to_be_kept_anew(model: Model) -> None:
+    put(model, USER, NEW, None)
+    put(model, "one", OLD, None)
+    put(model, "one", NEW, REPORT)
+    with pytest.raises(Broken, match="only renamed"):
+        put(model, "one", NEW, Thing("file", b"another"))
