@@ -19,7 +19,7 @@ from .manifest import Late, Manifest
 from .names import Landing, Names, OddName, beside
 from .patience import Patience
 from .plan import Value, value
-from .remote import Remote
+from .remote import MARK, Remote
 
 
 class Wish(NamedTuple):
@@ -187,6 +187,8 @@ class Arrivals:
         """What is to be done for one object; None if home has it, or is to decide itself (a later push finds out)."""
         row = self._journal.get(path)
         local = self._local.stat(path)
+        if row is None and self._journal.intents(path) and (local or self._is_ours(path, found)):
+            return None  # it was being saved when the last engine ended: home has what is newer, or deleted it
         if row is not None and not row.flags & Flag.PENDING:
             if row.etag == found.etag or self._journal.intents(path):
                 return None
@@ -202,6 +204,11 @@ class Arrivals:
         if late is not None and late.etag != found.etag:
             late = None
         return Wish(path, found.key, found.etag, found.size, mtime_ns, expected, late)
+
+    def _is_ours(self, path: bytes, found: Object) -> bool:
+        """Whether a version was put by a write whose outcome the journal does not know."""
+        head = self._patience.with_request(lambda: self._remote.head(found.key))
+        return head is not None and head.metadata.get(MARK) in self._journal.intents(path)
 
     def _deleted_remotely(self, places: dict[bytes, Object]) -> list[tuple[bytes, Row | None]]:
         """Rows whose object is not there any more: not made again here, and not forgotten if home has the file."""

@@ -10,7 +10,7 @@ allowed:
 - I3: it deletes only what a person removed from home two passes ago or more, and the last of a home only on a person's word.
 - I5: a valid notebook gives way to anything else only if it is kept under another key.
 - I7: what a person only renamed never leaves S3 on the way, so that a kill at any moment costs nothing.
-- In home it writes only what it restores, over nothing that it does not keep aside.
+- In home it writes only what it restores, over nothing that it does not keep aside, and never what it saved from there before.
 - What it calls saved, is.
 """
 
@@ -224,14 +224,24 @@ class Model:
         for path, thing in home.tree.items():
             kept = tree.get(path) == thing or (restoring and thing in aside)
             _require(kept, f"{name} lost {path!r} in home", thing)
+            stale = tree.get(path) != thing and self._is_its_own(name, path, tree.get(path))
+            _require(not stale, f"{name} let {path!r} give way to what it saved before", thing)
         for path, thing in tree.items():
             if home.tree.get(path) != thing:
                 _require(restoring and thing in self.ever, f"{name} invented {path!r}", thing)
+                back = path in home.gone and self._is_its_own(name, path, thing)
+                _require(not back, f"{name} brought {path!r} back, which a person deleted", thing)
                 home.arrived[path] = self.ever[thing]
         _require(home.aside <= aside, f"{name} lost what was kept aside", home.aside - aside)
         home.aside = aside
         home.gone = {path: n for path, n in home.gone.items() if path not in tree}
         home.remember(tree)
+
+    def _is_its_own(self, name: str, path: bytes, thing: Thing | None) -> bool:
+        """Whether this is what an engine itself wrote to S3 from this path."""
+        version = self.remote.get(key_of(path))
+        mine = version is not None and version.writer == name and not version.beside
+        return mine and version is not None and version.thing == thing
 
     def stale(self, name: str) -> set[bytes]:
         """Paths whose object this engine wrote and should have deleted by now."""

@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_wherobots.sync import landing
 from jupyter_wherobots.sync.remote import SYMLINK, TYPE
-from tests.strict_s3 import Version
+from tests.strict_s3 import Fault, Version
 from tests.sync.conftest import PREFIX, Place
 
 
@@ -166,3 +166,47 @@ def test_a_folder_marker_where_a_file_lies_does_not_stop_the_restore_for_ever(
         assert report.complete, report
         assert sync.run_pass().complete
     assert place.local() == {"d": b"a file of the image"}
+
+
+def leave_in_doubt(place: Place, body: bytes) -> None:
+    """Save a file ``a``, and end before it is known that it was saved."""
+    place.write("other")
+    place.write("a", body)
+    for operation in ("PutObject", "HeadObject"):
+        place.s3.fail(operation, Fault.RESET_AFTER, key=place.key("a"), times=None)
+    with place.engine() as sync:
+        assert not sync.run_pass().complete
+    place.s3.heal()
+    assert place.remote()["a"] == body
+
+
+def test_an_edit_after_a_kill_does_not_give_way_to_what_was_on_its_way(place: Place) -> None:
+    leave_in_doubt(place, b"once")
+    place.write("a", b"twice")
+    with place.engine() as sync:
+        assert sync.restore().complete
+        assert place.local()["a"] == b"twice"
+        assert sync.run_pass().complete
+    assert place.remote() == {"a": b"twice", "other": b"text"}
+
+
+def test_what_is_deleted_after_a_kill_does_not_come_back(place: Place) -> None:
+    leave_in_doubt(place, b"once")
+    (place.home / "a").unlink()
+    with place.engine() as sync:
+        assert sync.restore().complete
+        assert place.local() == {"other": b"text"}
+        for _ in range(3):
+            assert sync.run_pass().complete
+    assert place.remote() == {"other": b"text"}
+
+
+def test_what_others_put_where_a_kill_left_doubt_comes(place: Place) -> None:
+    leave_in_doubt(place, b"once")
+    (place.home / "a").unlink()
+    place.s3.put(PREFIX + "a", b"theirs")
+    with place.engine() as sync:
+        assert sync.restore().complete
+        for _ in range(3):
+            assert sync.run_pass().complete
+    assert place.local() == place.remote() == {"a": b"theirs", "other": b"text"}
