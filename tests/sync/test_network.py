@@ -87,7 +87,7 @@ def test_s3_that_is_not_there_is_asked_seldom_and_said(place: Place) -> None:
         assert sync.status().error is None
 
 
-@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId"])
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed"])
 def test_bad_credentials_end_the_pass_at_once_and_are_said(place: Place, code: str) -> None:
     fill(place, 100)
     with place.engine(lease=False) as sync:

@@ -325,3 +325,16 @@ def test_a_large_object_is_verified_too(place: Place, tmp_path: Path) -> None:
     assert [each.path for each in report.failed] == ["bad"]
     assert place.local(home) == {"good": body}
     assert sync.run_pass().uploaded == 0
+
+
+def test_an_object_whose_key_ends_with_a_slash_loses_none_of_its_bytes(
+    place: Place, tmp_path: Path
+) -> None:
+    """Such as some tools make for a folder, but with something in it; and what lies below it comes too."""
+    place.s3.put(place.key("trail/"), b"body")
+    place.s3.put(place.key("trail/x"), b"x")
+    engine = place.engine(tmp_path / "new", tmp_path / "state2")
+    assert engine.restore().complete
+    assert sorted(place.local(tmp_path / "new").values()) == [b"body", b"x"]
+    assert engine.run_pass().complete
+    assert place.s3.body(place.key("trail/")) == b"body"

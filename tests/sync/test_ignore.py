@@ -1,0 +1,162 @@
+"""What is not mirrored: each by its reason, nothing silently, and nothing for looking alike."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from jupyter_wherobots.sync.ignore import CACHE_SIGNATURE
+from jupyter_wherobots.sync.status import PassReport, SkipReason
+from tests.sync.conftest import Place
+
+SECRETS = [
+    ".aws/credentials",
+    ".aws/sso/cache/0a.json",
+    ".aws/cli/cache/x.json",
+    ".azure/msal_token_cache.json",
+    ".boto",
+    ".condarc-tokens",
+    ".config/gcloud/credentials.db",
+    ".config/gh/hosts.yml",
+    ".config/git/credentials",
+    ".config/rclone/rclone.conf",
+    ".databrickscfg",
+    ".docker/config.json",
+    ".git-credentials",
+    ".gnupg/private-keys-v1.d/x.key",
+    ".huggingface/token",
+    ".jupyter/jupyter_cookie_secret",
+    ".kaggle/kaggle.json",
+    ".kube/config",
+    ".local/share/jupyter/runtime/kernel-1.json",
+    ".local/share/keyrings/login.keyring",
+    ".my.cnf",
+    ".netrc",
+    ".passwd-s3fs",
+    ".pgpass",
+    ".pypirc",
+    ".s3cfg",
+    ".ssh/id_ed25519",
+    ".ssh/id_rsa",
+    ".ssh/identity",
+    ".ssh/work.pem",
+    ".terraform.d/credentials.tfrc.json",
+    ".vault-token",
+]
+LOOK_ALIKE = [
+    ".aws/config",
+    ".ssh/config",
+    ".ssh/id_ed25519.pub",
+    ".ssh/known_hosts",
+    ".docker/daemon.json",
+    ".kube/kubens",
+    "work/.aws/credentials",
+    "work/.netrc",
+    "id_rsa",
+    "aws/credentials",
+]
+
+
+def reasons(report: PassReport) -> dict[str, SkipReason]:
+    assert all(each.message for each in report.skipped)
+    return {each.path: each.reason for each in report.skipped}
+
+
+def test_credentials_are_withheld_and_said(place: Place) -> None:
+    for name in SECRETS + LOOK_ALIKE:
+        place.write(name, b"secret")
+    report = place.engine().run_pass()
+    assert report.complete
+    assert set(place.remote()) == set(LOOK_ALIKE)
+    said = reasons(report)
+    assert set(said.values()) == {SkipReason.CREDENTIALS}
+    # A folder is said once, with its slash, for all in it.
+    assert all(any(name == each or name.startswith(each) for each in said) for name in SECRETS)
+
+
+def test_a_line_of_a_rules_file_brings_credentials_back(place: Place) -> None:
+    place.write(".ssh/id_rsa", b"mine")
+    place.write(".netrc", b"mine")
+    place.write(".wherobotsignore", b"!/.ssh/id_rsa\n")
+    said = reasons(place.engine().run_pass())
+    assert set(place.remote()) == {".ssh/id_rsa", ".wherobotsignore"}
+    assert said == {".netrc": SkipReason.CREDENTIALS}
+
+
+def test_caches_and_leavings_stay_here(place: Place) -> None:
+    place.write("tool/CACHEDIR.TAG", CACHE_SIGNATURE + b"\n")
+    place.write("tool/much/data")
+    place.write("pkg/__pycache__/m.pyc")
+    place.write(".cache/pip/x")
+    place.write(".local/share/Trash/files/old")
+    place.write(".Trash-1000/files/old")
+    place.write(".~nb.ipynb")
+    place.write("r/.git/index.lock")
+    place.write("r/.git/objects/pack/tmp_pack_x")
+    # None of these is one of those.
+    place.write("other/CACHEDIR.TAG", b"Signature: none\n")
+    place.write("env/CACHEDIR.TAG", CACHE_SIGNATURE)
+    place.write("env/pyvenv.cfg", b"home = /usr/bin\n")
+    place.write("work/.cache/x")
+    place.write("poetry.lock")
+    place.write("trash/x")
+    report = place.engine().run_pass()
+    assert report.complete
+    assert set(place.remote()) == {
+        "other/CACHEDIR.TAG",
+        "env/CACHEDIR.TAG",
+        "env/pyvenv.cfg",
+        "work/.cache/x",
+        "poetry.lock",
+        "trash/x",
+    }
+    assert reasons(report) == {
+        "tool/": SkipReason.CACHE,
+        "pkg/__pycache__/": SkipReason.CACHE,
+        ".cache/": SkipReason.CACHE,
+        ".local/share/Trash/": SkipReason.CACHE,
+        ".Trash-1000/": SkipReason.CACHE,
+        ".~nb.ipynb": SkipReason.TEMPORARY,
+        "r/.git/index.lock": SkipReason.TEMPORARY,
+        "r/.git/objects/pack/tmp_pack_x": SkipReason.TEMPORARY,
+    }
+
+
+def test_rules_are_gits(place: Place) -> None:
+    place.write(".wherobotsignore", b"*.tmp\n!keep.tmp\n/build/\n# note\n\nraw/**/big\n")
+    place.write("sub/.wherobotsignore", b"/only-here\n!*.tmp\n")
+    for name in ("a.tmp", "keep.tmp", "build/x", "sub/build/x", "raw/1/2/big", "raw/small"):
+        place.write(name)
+    for name in ("only-here", "sub/only-here", "sub/b.tmp", "sub/deep/c.tmp"):
+        place.write(name)
+    report = place.engine().run_pass()
+    assert {path for path in place.remote() if not path.endswith(".wherobotsignore")} == {
+        "keep.tmp",
+        "sub/build/x",
+        "raw/small",
+        "only-here",
+        "sub/b.tmp",
+        "sub/deep/c.tmp",
+    }
+    assert reasons(report) == dict.fromkeys(
+        ("a.tmp", "build/", "raw/1/2/big", "sub/only-here"), SkipReason.RULE
+    )
+
+
+def test_a_rule_that_is_no_pattern_is_said_and_the_others_hold(place: Place) -> None:
+    place.write(".wherobotsignore", b"!\n*.tmp\n")
+    place.write("a.tmp")
+    report = place.engine().run_pass()
+    assert set(place.remote()) == {".wherobotsignore"}
+    assert any(".wherobotsignore" in note for note in report.notes)
+
+
+def test_what_is_no_file_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.home)  # a socket's path is short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        report = place.engine().run_pass()
+    assert report.complete
+    assert place.remote() == {}
+    assert reasons(report) == {"socket": SkipReason.SPECIAL}
