@@ -22,7 +22,7 @@ def folder(root: int, path: bytes, *, create: bool = False) -> Iterator[int]:
 
     Raises NotADirectoryError where a link or a file lies in the way, FileNotFoundError where nothing does.
     """
-    here = os.dup(root)
+    here = root
     try:
         for segment in path.split(b"/") if path else ():
             try:
@@ -39,11 +39,13 @@ def folder(root: int, path: bytes, *, create: bool = False) -> Iterator[int]:
                         errno.ENOTDIR, "a link is in the way", segment
                     ) from error
                 raise
-            os.close(here)
+            if here != root:
+                os.close(here)
             here = step
         yield here
     finally:
-        os.close(here)
+        if here != root:
+            os.close(here)
 
 
 def open_folder(root: int, path: bytes, identity: tuple[int, int] | None) -> int:

@@ -75,8 +75,10 @@ class _Hasher:
 
     def __init__(self, aside: bool) -> None:
         self._hash = hashlib.sha256()
-        self._chunks: queue.Queue[bytes | None] | None = queue.Queue(_AHEAD) if aside else None
-        self._thread = threading.Thread(target=self._run, name="wherobots-hash", daemon=True)
+        self._chunks: queue.Queue[bytes | None] | None = None
+        if aside:
+            self._chunks = queue.Queue(_AHEAD)
+            self._thread = threading.Thread(target=self._run, name="wherobots-hash", daemon=True)
 
     def __enter__(self) -> _Hasher:
         if self._chunks is not None:
