@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -29,7 +30,7 @@ from .sync.status import Phase
 
 if TYPE_CHECKING:
     from .sync.service import HomeSync
-    from .sync.status import PassReport
+    from .sync.status import PassReport, SyncStatus
 
 T = TypeVar("T")
 
@@ -65,6 +66,8 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Check the settings, set the environment of kernels, begin to restore home. No loop is running yet."""
+        # What our modules log goes where the server's own does.
+        logging.getLogger(__package__).parent = getattr(self.log, "logger", self.log)
         configuration = self.resolve()
         if configuration.message:
             self.log.warning("%s", configuration.message)
@@ -114,6 +117,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             self.log.info("Home %s is not synchronised: %s", configuration.home, persistence.reason)
             return
         self._warn_if_outside_root(configuration.home)
+        from .sync.narrator import Narrator
         from .sync.service import HomeSync, SyncOptions
 
         options = SyncOptions(interval=configuration.sync_interval)
@@ -124,6 +128,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             configuration.state,
             options=options,
         )
+        sync.on_change = Narrator(self.log).tell
         try:
             sync.start()
         except AlreadyRunning as error:
@@ -147,11 +152,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             stopping = getattr(self.serverapp, "_stopping", False)
             if stopping or sync.status().phase not in (Phase.NEW, Phase.RESTORING):
                 break
-        if restored:
-            self.log.info("Home is restored")
-        elif (error := sync.status().error) is not None:
-            self.log.error("Home is not restored: %s", error)
-        else:
+        if not restored and sync.status().error is None:
             self.log.warning(
                 "Home is still being restored; the server starts, the rest comes behind"
             )
@@ -178,8 +179,15 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         if sync is not None:
             serverapp.event_logger.register_event_schema(EVENT_SCHEMA)
             loop = asyncio.get_running_loop()
-            # Emitting from a thread raises and delivers nothing, so hop to the loop first.
-            sync.on_change = lambda _: _post(loop, self._schedule_event, loop)
+            narrate = sync.on_change
+
+            def changed(status: SyncStatus) -> None:
+                if narrate is not None:
+                    narrate(status)
+                # Emitting from a thread raises and delivers nothing, so hop to the loop first.
+                _post(loop, self._schedule_event, loop)
+
+            sync.on_change = changed
 
     def _on_sigint(self, *_: object) -> None:
         self.log.critical("received signal %s, stopping", signal.SIGINT.value)
