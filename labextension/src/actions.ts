@@ -4,7 +4,8 @@
  */
 import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { IEntry, StorageApi } from './api';
+import type { StorageApi } from './rest/api';
+import type { IEntry } from './rest/shapes';
 import { expressionOf } from './code';
 import { amount, ask, askInstead, showFailure } from './dialogs';
 import type { BrowserModel } from './model/browser';

@@ -3,7 +3,8 @@
  */
 import { Clipboard, showErrorMessage } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { IEntry, IItem, IJob, JobRequest, StorageApi } from './api';
+import type { StorageApi } from './rest/api';
+import type { IEntry, IItem, IJob, JobRequest } from './rest/shapes';
 import { ask, askDelete, showFailure } from './dialogs';
 import type { BrowserModel, INaming } from './model/browser';
 import { isOver } from './model/jobs';

@@ -21,7 +21,7 @@ import {
 } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Actions } from './actions';
-import type { IEntry } from './api';
+import type { IEntry } from './rest/shapes';
 import type { Changes } from './changes';
 import type { BrowserModel } from './model/browser';
 import { isFolder, nameOf, parentOf } from './model/paths';

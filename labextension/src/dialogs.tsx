@@ -5,8 +5,8 @@ import { Dialog, showDialog, showErrorMessage } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import type { IEntry, IMeasure } from './api';
-import { asApiError } from './api';
+import type { IEntry, IMeasure } from './rest/shapes';
+import { asApiError } from './rest/errors';
 import { formatBytes } from './view/format';
 
 /** Say in a dialog what failed, where, and what to do next. */

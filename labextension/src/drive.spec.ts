@@ -1,8 +1,10 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { nullTranslator } from '@jupyterlab/translation';
 import { beforeEach, expect, test } from 'vitest';
-import { ApiError, StorageApi } from './api';
-import type { IDetail, IEntry, IListing, IUploadOptions } from './api';
+import { StorageApi } from './rest/api';
+import { ApiError } from './rest/errors';
+import type { IUploadOptions } from './rest/api';
+import type { IDetail, IEntry, IListing } from './rest/shapes';
 import { opensInLab, StorageDrive } from './drive';
 import type { INotebook } from './notebook';
 import { entry, Pages } from './testing';

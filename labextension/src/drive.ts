@@ -8,8 +8,9 @@ import type { Contents, ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import { ApiError, asApiError } from './api';
-import type { IDetail, IEntry, StorageApi } from './api';
+import { ApiError, asApiError } from './rest/errors';
+import type { StorageApi } from './rest/api';
+import type { IDetail, IEntry } from './rest/shapes';
 import { joined, split } from './notebook';
 import type { INotebook } from './notebook';
 

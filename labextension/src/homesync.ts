@@ -5,7 +5,7 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget } from '@jupyterlab/apputils';
 import { PageConfig } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { StorageApi } from './api';
+import type { StorageApi } from './rest/api';
 import type { Changes } from './changes';
 import { CommandIDs } from './commands';
 import { ask } from './dialogs';
@@ -93,6 +93,7 @@ export function addHomeSync(options: IHomeSyncOptions): void {
         widget.title.label = trans.__('Home Directory');
         widget.title.icon = storageIcon;
         widget.title.closable = true;
+        widget.toolbar.hide(); // there is nothing in it
       }
       if (!widget.isAttached) {
         shell.add(widget, 'main');

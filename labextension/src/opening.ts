@@ -2,7 +2,7 @@
  * Which files JupyterLab opens by itself: those it has a viewer for, and small ones that turn out to be text. Pure but for the
  * look at the first bytes.
  */
-import type { IEntry } from './api';
+import type { IEntry } from './rest/shapes';
 import { opensInLab } from './drive';
 
 /** Bytes looked at to tell text from the rest. */

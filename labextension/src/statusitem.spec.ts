@@ -1,6 +1,6 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { expect, test } from 'vitest';
-import type { IStatus, ISync } from './api';
+import type { IStatus, ISync } from './rest/shapes';
 import { describe } from './statusitem';
 import { SAVED } from './testing';
 import { formatTime } from './view/format';

@@ -4,7 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import type { IStatus } from './api';
+import type { IStatus } from './rest/shapes';
 import type { StatusModel } from './model/status';
 import type { UnsavedDocuments } from './unsaved';
 import { useSignal } from './view/context';
@@ -54,7 +54,7 @@ export function describe(
   const at = sync.savedAt;
   const saved = at
     ? trans.__('Everything in home up to %1 is saved.', formatDateTime(at))
-    : trans.__('Nothing of home is saved yet.');
+    : trans.__('Not everything in home is saved yet.');
   if (sync.error !== null) {
     return { ...off(sync.error), caption: `${sync.error}\n${saved}` };
   }

@@ -1,7 +1,7 @@
 /**
  * What the unit tests share: entries, and a storage of pages in memory.
  */
-import type { IEntry, IListing, ISync, SearchLine } from './api';
+import type { IEntry, IListing, ISync, SearchLine } from './rest/shapes';
 import { nameOf, parentOf } from './model/paths';
 
 export function entry(path: string, facts: Partial<IEntry> = {}): IEntry {

@@ -3,12 +3,13 @@
  */
 import { showErrorMessage } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { StorageApi } from './api';
-import { asApiError } from './api';
+import type { StorageApi } from './rest/api';
+import { asApiError } from './rest/errors';
 import { ask, showFailure } from './dialogs';
 import type { BrowserModel } from './model/browser';
 import type { StatusModel } from './model/status';
-import type { Transfer, TransferQueue } from './model/transfers';
+import type { Transfer } from './model/transfer';
+import type { TransferQueue } from './model/transfers';
 
 /** A file, and where it goes below the folder: a name, or a path with slashes. */
 export interface IIncoming {

@@ -213,7 +213,7 @@ def test_a_large_file_is_paused_and_resumed(panel: Panel, s3: StrictS3, big: Pat
     panel.go(OWN)
     with parts_held_after(s3, 10):
         choose(panel, big)
-        s3.wait_for("UploadPart", 10)
+        s3.wait_for("UploadPart", 10, timeout=60)
         expect(transfers(panel)).to_contain_text(re.compile(r"\d MB of 300 MB, .+/s, .+ left"))
         panel.button(f"Pause the upload of {big.name}").click()
         expect(transfers(panel)).to_contain_text("paused")
@@ -226,7 +226,7 @@ def test_a_cancelled_upload_leaves_nothing_behind(panel: Panel, s3: StrictS3, bi
     panel.go(OWN)
     with parts_held_after(s3, 10):
         choose(panel, big)
-        s3.wait_for("UploadPart", 10)
+        s3.wait_for("UploadPart", 10, timeout=60)
         panel.button(f"Cancel the upload of {big.name}").click()
         expect(transfers(panel)).to_contain_text("Cancelled")
     s3.wait_until(lambda: s3.uploads() == [])
@@ -240,7 +240,7 @@ def test_an_upload_goes_on_after_a_reload(
     page.on("dialog", lambda dialog: dialog.accept())
     with parts_held_after(s3, 20):
         choose(panel, big)
-        s3.wait_for("UploadPart", 20)
+        s3.wait_for("UploadPart", 20, timeout=60)
         open_lab(page, lab_server)
     panel.open()
     expect(transfers(panel)).to_contain_text("arrived before the page was left")

@@ -3,7 +3,8 @@
  */
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import type { ApiError, IEntry } from '../api';
+import type { ApiError } from '../rest/errors';
+import type { IEntry } from '../rest/shapes';
 import { FolderModel } from './folder';
 import type { IPages } from './folder';
 import { SearchModel } from './search';

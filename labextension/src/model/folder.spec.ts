@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ApiError } from '../api';
+import { ApiError } from '../rest/errors';
 import { entry, Pages } from '../testing';
 import { FolderModel } from './folder';
 

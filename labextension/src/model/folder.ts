@@ -3,8 +3,9 @@
  */
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import { asApiError } from '../api';
-import type { ApiError, IEntry, IListing } from '../api';
+import { asApiError } from '../rest/errors';
+import type { ApiError } from '../rest/errors';
+import type { IEntry, IListing } from '../rest/shapes';
 import { keyOf } from './paths';
 
 /** Where pages come from: the one call of the API that a folder needs. */

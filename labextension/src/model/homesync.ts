@@ -3,8 +3,8 @@
  */
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import { ApiError, asApiError } from '../api';
-import type { ISync, ISyncConflict } from '../api';
+import { ApiError, asApiError } from '../rest/errors';
+import type { ISync, ISyncConflict } from '../rest/shapes';
 import type { StatusModel } from './status';
 
 /** The calls of the API needed here. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { IErrorBody, IJob, JobRequest } from '../api';
+import type { IErrorBody, IJob, JobRequest } from '../rest/shapes';
 import { JobList, takenNames } from './jobs';
 
 function job(id: string, facts: Partial<IJob> = {}): IJob {

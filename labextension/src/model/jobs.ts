@@ -5,7 +5,7 @@
 import { Poll } from '@lumino/polling';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import type { Conflict, IItem, IJob, JobRequest } from '../api';
+import type { Conflict, IItem, IJob, JobRequest } from '../rest/shapes';
 import { nameOf } from './paths';
 
 /** The calls of the API needed here. */

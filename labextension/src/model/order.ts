@@ -2,7 +2,7 @@
  * The order of the rows. Pure but for yielding: sorting 100,000 names takes half a second, so it is done in slices that
  * leave the page free between them.
  */
-import type { IEntry } from '../api';
+import type { IEntry } from '../rest/shapes';
 
 export type SortKey = 'name' | 'size' | 'modified';
 

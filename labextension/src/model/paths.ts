@@ -5,7 +5,7 @@
  * buckets do hold. Pure.
  */
 
-import type { IEntry } from '../api';
+import type { IEntry } from '../rest/shapes';
 
 /** A step on the way to a folder. */
 export interface ICrumb {

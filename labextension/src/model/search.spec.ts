@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { SearchLine } from '../api';
+import type { SearchLine } from '../rest/shapes';
 import { entry, until } from '../testing';
 import { SearchModel } from './search';
 

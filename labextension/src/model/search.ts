@@ -3,8 +3,9 @@
  */
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import { asApiError } from '../api';
-import type { ApiError, IEntry, SearchLine } from '../api';
+import { asApiError } from '../rest/errors';
+import type { ApiError } from '../rest/errors';
+import type { IEntry, SearchLine } from '../rest/shapes';
 
 /** The one call of the API that a search needs. */
 export interface ISearchSource {

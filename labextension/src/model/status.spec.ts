@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { ApiError } from '../api';
-import type { IStatus } from '../api';
+import { ApiError } from '../rest/errors';
+import type { IStatus } from '../rest/shapes';
 import { SAVED } from '../testing';
 import { StatusModel } from './status';
 

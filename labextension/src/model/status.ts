@@ -7,8 +7,9 @@
 import { Poll } from '@lumino/polling';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import { asApiError } from '../api';
-import type { ApiError, IRoot, IStatus, ISync } from '../api';
+import { asApiError } from '../rest/errors';
+import type { ApiError } from '../rest/errors';
+import type { IRoot, IStatus, ISync } from '../rest/shapes';
 
 /** The two calls of the API needed here. */
 export interface IStatusSource {

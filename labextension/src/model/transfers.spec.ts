@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { ApiError } from '../api';
-import type { IEntry, ISendOptions, IUpload, IUploadOptions } from '../api';
+import { ApiError } from '../rest/errors';
+import type { IUploadOptions } from '../rest/api';
+import type { IEntry, IUpload } from '../rest/shapes';
+import type { ISendOptions } from '../rest/transport';
 import { entry } from '../testing';
 import { TransferQueue } from './transfers';
 

@@ -1,141 +1,33 @@
 /**
- * Files on their way from this computer to the storage.
+ * The files on their way from this computer to the storage: which goes, which waits, which needs an answer.
  *
  * Small files go in one request, larger ones in parts that can be paused, tried again and continued after a reload. Nothing
  * is replaced unless a person said so. At most `LANES` requests run at once, for a browser opens six connections
  * to one server and JupyterLab needs some of them.
  */
-import { UUID } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import { asApiError } from '../api';
-import type {
-  ApiError,
-  IEntry,
-  ISendOptions,
-  IPart,
-  IUpload,
-  IUploadOptions,
-  UploadConflict
-} from '../api';
-import { nameOf } from './paths';
-
-/** The calls of the API needed here. */
-export interface IUploadTarget {
-  upload(
-    path: string,
-    body: Blob,
-    options: IUploadOptions & ISendOptions
-  ): Promise<IEntry>;
-  createUpload(
-    path: string,
-    size: number,
-    options: IUploadOptions & { label?: string; signal?: AbortSignal }
-  ): Promise<IUpload>;
-  getUpload(id: string): Promise<IUpload>;
-  putPart(
-    id: string,
-    number: number,
-    body: Blob,
-    options: ISendOptions
-  ): Promise<IPart>;
-  completeUpload(
-    id: string,
-    conflict: UploadConflict,
-    signal?: AbortSignal
-  ): Promise<IEntry>;
-  abortUpload(id: string): Promise<void>;
-}
-
-export type TransferState =
-  | 'waiting'
-  | 'running'
-  | 'paused'
-  /** The name is taken, and a person must say what to do. */
-  | 'asking'
-  /** Begun by a page that is gone: goes on when the file is chosen again. */
-  | 'interrupted'
-  | 'done'
-  | 'failed'
-  | 'skipped'
-  | 'cancelled';
-
-export type Answer = 'skip' | 'replace' | 'keep-both';
+import { asApiError } from '../rest/errors';
+import type { IEntry, IUpload } from '../rest/shapes';
+import { Lanes } from './lanes';
+import { Sender } from './sending';
+import type { IUploadTarget } from './sending';
+import { labelOf, Transfer } from './transfer';
+import type { Answer } from './transfer';
 
 const LANES = 4;
-const TRIES = 5;
-const RATE_MS = 4000;
 const EMIT_MS = 100;
-
-/** Failures of the way, not of the matter: the same request may succeed. */
-const PASSING = new Set([
-  'ServerUnreachable',
-  'Unreachable',
-  'Throttled',
-  'Conflicted'
-]);
-
-/** One file on its way. Read it; change it through the queue. */
-export class Transfer {
-  constructor(
-    readonly path: string,
-    readonly size: number,
-    public file: File | null
-  ) {
-    this.name = nameOf(path);
-  }
-
-  readonly id = UUID.uuid4();
-  readonly name: string;
-  state: TransferState = 'waiting';
-  sent = 0;
-  error: ApiError | null = null;
-  /** The file as it lies in the storage now. */
-  entry: IEntry | null = null;
-  session: IUpload | null = null;
-  conflict: UploadConflict = 'fail';
-  confirm = false;
-  abort = new AbortController();
-
-  /** Whether nothing more will happen by itself or by asking. */
-  get finished(): boolean {
-    return ['done', 'skipped', 'cancelled'].includes(this.state);
-  }
-
-  /** Bytes a second over the last moments; 0 while unknown. */
-  get rate(): number {
-    const first = this._samples[0];
-    const last = this._samples.at(-1);
-    return first && last && last[0] > first[0]
-      ? Math.max(0, ((last[1] - first[1]) * 1000) / (last[0] - first[0]))
-      : 0;
-  }
-
-  /** Note how much has gone. */
-  progress(sent: number, now = performance.now()): void {
-    this.sent = sent;
-    this._samples.push([now, sent]);
-    while (this._samples.length > 2 && this._samples[0]![0] < now - RATE_MS) {
-      this._samples.shift();
-    }
-  }
-
-  begin(): void {
-    this.abort = new AbortController();
-    this.error = null;
-    this.state = 'running';
-    this._samples = [];
-  }
-
-  private _samples: [number, number][] = [];
-}
 
 export class TransferQueue {
   constructor(
     private readonly target: IUploadTarget,
     /** The largest file that goes in one request, in bytes. */
-    private readonly oneShotBytes: () => number
-  ) {}
+    oneShotBytes: () => number
+  ) {
+    this._sender = new Sender(target, new Lanes(LANES), oneShotBytes, () =>
+      this._emit()
+    );
+  }
 
   /** Emitted when something moved, ten times a second at most. */
   get changed(): ISignal<this, void> {
@@ -301,10 +193,7 @@ export class TransferQueue {
   private async _run(item: Transfer): Promise<void> {
     const { signal } = item.abort;
     try {
-      const entry =
-        item.session || item.size > this.oneShotBytes()
-          ? await this._parts(item, signal)
-          : await this._whole(item, signal);
+      const entry = await this._sender.send(item, signal);
       item.entry = entry;
       item.session = null;
       item.sent = item.size;
@@ -326,112 +215,6 @@ export class TransferQueue {
     }
   }
 
-  private _whole(item: Transfer, signal: AbortSignal): Promise<IEntry> {
-    const { path, conflict, confirm } = item;
-    return this._lane(signal, () =>
-      this.target.upload(path, item.file!, {
-        conflict,
-        confirm,
-        signal,
-        onProgress: sent => this._progress(item, sent)
-      })
-    );
-  }
-
-  private async _parts(item: Transfer, signal: AbortSignal): Promise<IEntry> {
-    const file = item.file!;
-    const { conflict, confirm } = item;
-    const session = item.session
-      ? await this.target.getUpload(item.session.id)
-      : await this.target.createUpload(item.path, item.size, {
-          conflict,
-          confirm,
-          label: labelOf(file),
-          signal
-        });
-    signal.throwIfAborted();
-    item.session = session;
-
-    const held = new Set(session.parts.map(part => part.number));
-    const missing: number[] = [];
-    for (let number = 1; number <= session.partCount; number++) {
-      if (!held.has(number)) {
-        missing.push(number);
-      }
-    }
-    let arrived = session.received;
-    const going = new Map<number, number>();
-    const tell = (): void => {
-      const flying = [...going.values()].reduce((a, b) => a + b, 0);
-      this._progress(item, Math.min(item.size, arrived + flying));
-    };
-    tell();
-
-    const worker = async (): Promise<void> => {
-      for (
-        let number = missing.shift();
-        number !== undefined;
-        number = missing.shift()
-      ) {
-        const start = (number - 1) * session.partSize;
-        const blob = file.slice(start, start + session.partSize);
-        const part = number;
-        await this._lane(signal, () =>
-          this.target.putPart(session.id, part, blob, {
-            signal,
-            onProgress: sent => {
-              going.set(part, sent);
-              tell();
-            }
-          })
-        );
-        going.delete(part);
-        arrived += blob.size;
-        tell();
-      }
-    };
-    const workers = Array.from({ length: LANES }, worker);
-    try {
-      await Promise.all(workers);
-    } catch (reason) {
-      missing.length = 0;
-      await Promise.allSettled(workers);
-      throw reason;
-    }
-    return this.target.completeUpload(session.id, conflict, signal);
-  }
-
-  /** Do a request in one of the lanes, again if the way to the server was at fault. */
-  private async _lane<T>(
-    signal: AbortSignal,
-    request: () => Promise<T>
-  ): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      while (this._lanes >= LANES) {
-        await new Promise<void>(resolve => this._queue.push(resolve));
-      }
-      this._lanes += 1;
-      try {
-        signal.throwIfAborted();
-        return await request();
-      } catch (reason) {
-        const passing = PASSING.has(asApiError(reason, null).code);
-        if (signal.aborted || !passing || attempt === TRIES) {
-          throw reason;
-        }
-      } finally {
-        this._lanes -= 1;
-        this._queue.shift()?.();
-      }
-      await pause(500 * 2 ** (attempt - 1), signal);
-    }
-  }
-
-  private _progress(item: Transfer, sent: number): void {
-    item.progress(sent);
-    this._emit();
-  }
-
   private _emit(): void {
     this._timer ??= setTimeout(() => {
       this._timer = undefined;
@@ -439,27 +222,11 @@ export class TransferQueue {
     }, EMIT_MS);
   }
 
+  private readonly _sender: Sender;
   private _items: Transfer[] = [];
   private _standing: Answer | null = null;
   private _running = 0;
-  private _lanes = 0;
-  private readonly _queue: (() => void)[] = [];
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private readonly _changed = new Signal<this, void>(this);
   private readonly _arrived = new Signal<this, IEntry>(this);
-}
-
-/** By what a file is known again after a reload: browsers give no path. */
-function labelOf(file: File): string {
-  return `${file.name}|${file.size}|${file.lastModified}`;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      reject(new DOMException('Cancelled', 'AbortError'));
-    });
-  });
 }

@@ -6,7 +6,7 @@ import type { LabIcon } from '@jupyterlab/ui-components';
 import type { ISignal } from '@lumino/signaling';
 import * as React from 'react';
 import type { Actions } from '../actions';
-import type { IEntry } from '../api';
+import type { IEntry } from '../rest/shapes';
 import type { Changes } from '../changes';
 import type { BrowserModel } from '../model/browser';
 import type { JobList } from '../model/jobs';

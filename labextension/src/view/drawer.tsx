@@ -10,9 +10,9 @@ import {
 } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { Conflict, IJob } from '../api';
+import type { Conflict, IJob } from '../rest/shapes';
 import { isOver, takenNames } from '../model/jobs';
-import type { Answer, Transfer } from '../model/transfers';
+import type { Answer, Transfer } from '../model/transfer';
 import { parentOf } from '../model/paths';
 import { usePanel, useSignal } from './context';
 import { formatBytes, formatDuration } from './format';

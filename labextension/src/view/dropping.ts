@@ -3,7 +3,7 @@
  * list, as text into cells.
  */
 import * as React from 'react';
-import type { IEntry } from '../api';
+import type { IEntry } from '../rest/shapes';
 import { keyOf } from '../model/paths';
 import { usePanel } from './context';
 

@@ -4,7 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import type { ISync, ISyncConflict } from '../api';
+import type { ISync, ISyncConflict } from '../rest/shapes';
 import type { HomeSyncModel } from '../model/homesync';
 import type { StatusModel } from '../model/status';
 import { describe } from '../statusitem';
@@ -74,7 +74,19 @@ export function HomeSyncView(props: IHomeSyncProps): JSX.Element {
           >
             {trans.__('Look for changes in S3')}
           </button>
-          <span role="status">{progress(model, trans)}</span>
+          {!sync.lease.held && (
+            <button
+              type="button"
+              className="jp-Wherobots-action"
+              disabled={model.busy}
+              onClick={props.takeOver}
+            >
+              {trans.__('Take over…')}
+            </button>
+          )}
+          <span role="status">
+            {progress(model, sync.pendingFiles + documents.length, trans)}
+          </span>
         </div>
       )}
       {model.error && (
@@ -92,15 +104,21 @@ export function HomeSyncView(props: IHomeSyncProps): JSX.Element {
   );
 }
 
-function progress(model: HomeSyncModel, trans: TranslationBundle): string {
+/** What came of the last "save now", as long as it is true: `waiting` is how many files and documents wait now. */
+function progress(
+  model: HomeSyncModel,
+  waiting: number,
+  trans: TranslationBundle
+): string {
   if (model.busy) {
     return trans.__('Working…');
   }
-  return model.saved === null
-    ? ''
-    : model.saved
-      ? trans.__('Everything is saved.')
-      : trans.__('Not everything could be saved; see below.');
+  if (model.saved === null || model.saved !== (waiting === 0)) {
+    return '';
+  }
+  return model.saved
+    ? trans.__('Everything is saved.')
+    : trans.__('Not everything could be saved; see below.');
 }
 
 function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
@@ -114,24 +132,14 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
   );
   const inS3 = (each: ISyncConflict): boolean =>
     each.kind === DELETED || NEWER.has(each.kind);
-  const remote = [...known.values()].filter(inS3);
+  // The other version of a conflict is new in S3 too, but no news.
+  const kept = new Set([...known.values()].map(each => each.keptAs));
+  const remote = [...known.values()].filter(
+    each => inS3(each) && !kept.has(each.path)
+  );
   const both = [...known.values()].filter(each => !inS3(each));
   return (
     <>
-      {!sync.lease.held && (
-        <section>
-          <h2>{trans.__('Another instance')}</h2>
-          <p>{sync.lease.message}</p>
-          <button
-            type="button"
-            className="jp-Wherobots-action"
-            disabled={model.busy}
-            onClick={props.takeOver}
-          >
-            {trans.__('Take over…')}
-          </button>
-        </section>
-      )}
       <Files
         title={trans.__('Waiting to be saved')}
         files={sync.pending}
@@ -173,18 +181,23 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
         <section>
           <h2>{trans.__('Deletions that wait for your word')}</h2>
           <p>{deletes.message}</p>
-          <ul>
+          <ul className="jp-Wherobots-names">
             {deletes.examples.map(path => (
               <li key={path}>{path}</li>
             ))}
           </ul>
+          {deletes.count > deletes.examples.length && (
+            <p>
+              {trans.__('and %1 more', deletes.count - deletes.examples.length)}
+            </p>
+          )}
           <button
             type="button"
             className="jp-Wherobots-action"
             disabled={model.busy}
             onClick={() => void model.confirmDeletes()}
           >
-            {trans.__('Delete them in S3 too')}
+            {trans.__('Delete all %1 in S3 too', deletes.count)}
           </button>
         </section>
       )}
@@ -231,7 +244,7 @@ function Files(
                 file.message
               ]
                 .filter(text => text !== '')
-                .join(', ')}
+                .join(' · ')}
             </span>
           </li>
         ))}

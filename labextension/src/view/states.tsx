@@ -2,7 +2,7 @@
  * What is shown in place of rows: nothing there, nothing found, not set up, or failed. Each says what, where and what next.
  */
 import * as React from 'react';
-import type { ApiError } from '../api';
+import type { ApiError } from '../rest/errors';
 import { usePanel } from './context';
 
 export function Failure(props: {

@@ -1,6 +1,6 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { expect, test } from 'vitest';
-import type { ApiError } from './api';
+import type { ApiError } from './errors';
 import { StorageApi } from './api';
 
 function api(answer: () => Response | Promise<Response>): {
