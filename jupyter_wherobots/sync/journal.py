@@ -10,6 +10,7 @@ S3 and never a version: every write is conditional, and an unknown one is known 
 from __future__ import annotations
 
 import enum
+import logging
 import sqlite3
 import threading
 import uuid
@@ -21,6 +22,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from .failpoints import failpoint
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = 1
 _TABLES = """
@@ -128,8 +131,6 @@ class Journal:
         self._meta: dict[str, str] = {}
         self._late: set[bytes] = set()
         self._keepers: dict[str, bytes] = {}
-        self.lost = False
-        """The file was damaged and a new one begun; what lies in S3 and home will be compared again."""
         self._db = self._open()
         self._load()
 
@@ -143,7 +144,11 @@ class Journal:
                 error, sqlite3.OperationalError
             ):  # not damaged, but not usable: full, read-only
                 raise
-            self.lost = True
+            log.warning(
+                "The journal %s is damaged (%s); it is put aside, and home is compared with S3 anew",
+                self.file,
+                error,
+            )
             for suffix in ("", "-wal", "-shm"):
                 part = self.file.with_name(self.file.name + suffix)
                 if part.exists():
@@ -160,7 +165,9 @@ class Journal:
                 raise sqlite3.DatabaseError(f"the journal has the unknown version {version}")
             if version == 0:
                 db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_SCHEMA}; COMMIT;")
-            db.execute("SELECT count(*) FROM meta").fetchone()
+            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()  # 50 ms for 100,000 files
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
         except BaseException:
             db.close()
             raise

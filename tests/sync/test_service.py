@@ -37,6 +37,35 @@ def test_a_state_that_cannot_be_written_is_said(place: Place) -> None:
         place.engine().open()
 
 
+@pytest.mark.parametrize("where", ["header", "middle", "end"])
+def test_a_damaged_journal_is_put_aside_and_nothing_is_lost(
+    place: Place, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    for number in range(300):
+        place.write(f"f{number}", b"%d" % number)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    (journal,) = place.state.glob("journal-*.db")
+    size = journal.stat().st_size
+    with journal.open("r+b") as file:
+        file.seek({"header": 0, "middle": size // 2, "end": size - 4096}[where])
+        file.write(b"\xa5" * 4096)
+    place.write("f7", b"changed while nobody looked")
+    (place.home / "f8").unlink()
+    with place.engine() as sync:
+        assert sync.restore().complete
+        assert sync.run_pass().complete
+        assert sync.run_pass().deleted == 0
+    assert "is damaged" in caplog.text
+    assert journal.with_name(journal.name + ".damaged").exists()
+    # What is gone from home may be what was lost; and which f7 is the newer one nobody knows any more: ours is put aside.
+    remote = place.remote()
+    assert remote["f8"] == b"8"
+    assert remote.keys() >= {f"f{number}" for number in range(300)}
+    aside = {file.read_bytes() for file in place.state.rglob("f7*") if file.is_file()}
+    assert {b"7", b"changed while nobody looked"} <= aside | set(remote.values())
+
+
 def test_state_inside_home_is_not_mirrored(place: Place) -> None:
     place.write("a")
     with place.engine(state=place.home / ".local/state/w") as sync:
