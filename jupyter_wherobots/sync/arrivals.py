@@ -132,7 +132,7 @@ class Arrivals:
         places: dict[bytes, Object] = {}
         # Names that are what they say come first; others give way.
         for path, found in sorted(files, key=lambda each: self._names.key(each[0]) != each[1].key):
-            known = found.key in mapped or self._journal.get(path) is not None
+            known = found.key in mapped or self._is_known(path)
             taken = path in folders and not known
             place = path
             number = 1
@@ -141,6 +141,10 @@ class Arrivals:
                 place, taken, number = beside(path, note), False, number + 1
             places[place] = found
         return places
+
+    def _is_known(self, path: bytes) -> bool:
+        """Whether home had this path, as far as the journal tells."""
+        return self._journal.get(path) is not None or bool(self._journal.intents(path))
 
     def _landings(
         self, objects: Iterable[Object], mapped: Mapping[str, bytes]

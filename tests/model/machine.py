@@ -369,6 +369,7 @@ class Mirror(RuleBasedStateMachine):
         act: Callable[[Instance], object],
         *,
         restoring: bool,
+        looks: bool = False,
         point: tuple[str, int] | None = None,
     ) -> Any:
         """A step of an engine, and the judgement; None if it ended in a crash, at a failpoint."""
@@ -376,7 +377,7 @@ class Mirror(RuleBasedStateMachine):
         instance = self._instance(name)
         self.recorder.engine = name
         self._gone = dict(self.model.homes[name].gone)
-        result = None
+        result: Any = None
         may_replace = instance.engine.may_replace()
         try:
             with armed(*(point or (None,))) as trap:
@@ -395,7 +396,8 @@ class Mirror(RuleBasedStateMachine):
             raise self.problems[0]
         self.model.witness(self.recorder.changes)
         tree = instance.tree()
-        self.model.left(name, tree, instance.aside(), restoring=restoring)
+        looked = looks and result is not None and result.error is None
+        self.model.left(name, tree, instance.aside(), restoring=restoring, looked=looked)
         self._learn(may_replace)
         self.recorder.engine = USER
         return result
@@ -411,7 +413,7 @@ class Mirror(RuleBasedStateMachine):
         self.model.pass_begins(name)
         before = self.model.homes[name].mirrored()
         restoring = not instance.engine.restored
-        report = self._engine(what, name, act, restoring=restoring, point=point)
+        report = self._engine(what, name, act, restoring=restoring, looks=True, point=point)
         if report is not None and report.complete:
             now = self.model.homes[name].mirrored()
             same = {path: thing for path, thing in before.items() if now.get(path) == thing}
@@ -565,7 +567,8 @@ class Mirror(RuleBasedStateMachine):
             self.steps[word] += sync.save_again() > 0
         elif sync.confirm_deletes():
             self.steps[word] += 1
-            self.model.homes[name].confirmed |= self.model.homes[name].gone.keys()
+            home = self.model.homes[name]
+            home.confirmed |= home.gone.keys() - home.tree.keys()
 
     @rule(name=names)
     def settle(self, name: str) -> None:

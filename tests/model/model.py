@@ -90,7 +90,8 @@ def is_notebook(key: str, thing: Thing) -> bool:
 
 @dataclass
 class Home:
-    """One instance's home. ``past``: all that each path ever held. ``gone``: what a person removed, and the passes since.
+    """One instance's home. ``past``: all that each path ever held. ``gone``: what a person removed, and the
+    passes since; what is made and removed again between two passes was gone all the time, for all that an engine can see.
 
     ``confirmed``: paths whose deletion a person confirmed. ``arrived``: paths that an engine made, with the
     keys that they may stand for. ``renamed``: things that a
@@ -155,8 +156,8 @@ class Model:
         before = home.tree
         home.remember(tree)
         removed = before.keys() - tree.keys()
-        home.gone = {path: n for path, n in home.gone.items() if path not in tree}
-        home.gone.update(dict.fromkeys(removed, 0))
+        for path in removed:
+            home.gone.setdefault(path, 0)
         if renamed:
             home.renamed |= {before[path] for path in removed}
         home.renamed &= set(home.mirrored().values())
@@ -217,9 +218,15 @@ class Model:
             _require(is_notebook(key, after.thing), "I5: a notebook was spoilt", change)
 
     def left(
-        self, name: str, tree: Mapping[bytes, Thing], aside: frozenset[Thing], *, restoring: bool
+        self,
+        name: str,
+        tree: Mapping[bytes, Thing],
+        aside: frozenset[Thing],
+        *,
+        restoring: bool,
+        looked: bool,
     ) -> None:
-        """What an engine left in home; only a restore may have changed it."""
+        """What an engine left in home; only a restore may have changed it. ``looked``: it may have seen what is there."""
         home = self.homes[name]
         for path, thing in home.tree.items():
             kept = tree.get(path) == thing or (restoring and thing in aside)
@@ -229,12 +236,14 @@ class Model:
         for path, thing in tree.items():
             if home.tree.get(path) != thing:
                 _require(restoring and thing in self.ever, f"{name} invented {path!r}", thing)
-                back = path in home.gone and self._is_its_own(name, path, thing)
+                removed = path in home.gone and path not in home.tree
+                back = removed and self._is_its_own(name, path, thing)
                 _require(not back, f"{name} brought {path!r} back, which a person deleted", thing)
                 home.arrived[path] = self.ever[thing]
         _require(home.aside <= aside, f"{name} lost what was kept aside", home.aside - aside)
         home.aside = aside
-        home.gone = {path: n for path, n in home.gone.items() if path not in tree}
+        if looked:
+            home.gone = {path: n for path, n in home.gone.items() if path not in tree}
         home.remember(tree)
 
     def _is_its_own(self, name: str, path: bytes, thing: Thing | None) -> bool:
@@ -254,9 +263,9 @@ class Model:
         home = self.homes[name]
         now = self.things()
         for path, thing in tree.items():
-            keys = {key_of(path)} | home.arrived.get(path, set())
+            keys = home.keys(path)
             version = self.remote.get(key_of(path))
-            saved = version is not None and version.thing == thing
+            saved = any(key in self.remote and self.remote[key].thing == thing for key in keys)
             saved = saved or (path in home.arrived and thing in now)
             theirs = any(self.last.get(key, name) != name for key in keys)
             _require(saved or theirs, f"{name} calls {path!r} saved", (thing, version))

@@ -210,3 +210,14 @@ def test_what_others_put_where_a_kill_left_doubt_comes(place: Place) -> None:
         for _ in range(3):
             assert sync.run_pass().complete
     assert place.local() == place.remote() == {"a": b"theirs", "other": b"text"}
+
+
+def test_what_was_on_its_way_keeps_its_place_beside_a_folder(place: Place) -> None:
+    leave_in_doubt(place, b"once")
+    place.s3.put(PREFIX + "a/inside", b"theirs")
+    place.write("a", b"twice")
+    with place.engine() as sync:
+        assert sync.restore().complete
+        assert sync.run_pass().complete
+    assert place.local()["a"] == place.remote()["a"] == b"twice"
+    assert sorted(place.local().values()) == [b"text", b"theirs", b"twice"]
