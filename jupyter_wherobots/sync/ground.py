@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,6 @@ from .writing import Conflict
 REST = 10.0
 """Seconds between two puts of one file upon hints: a log that grows all the time is not sent every second."""
 _NOTEBOOK_REST = 1.0
-_REMEMBERED = 1000
 _PASSES = 3
 """So often may a file be restless, or a notebook invalid, before that is taken for its nature."""
 
@@ -59,7 +58,7 @@ class Memory:
     def __init__(self) -> None:
         self._restless: Counter[bytes] = Counter()
         self._invalid: dict[bytes, tuple[bytes, int]] = {}
-        self._put_at: dict[bytes, float] = {}
+        self._put_at: OrderedDict[bytes, float] = OrderedDict()
 
     def restless(self, path: bytes) -> None:
         """A file changed while it was read, once more."""
@@ -82,9 +81,9 @@ class Memory:
     def was_put(self, path: bytes, now: float) -> None:
         """A file was sent at this moment of the monotonic clock."""
         self._put_at[path] = now
-        if len(self._put_at) > _REMEMBERED:
-            young = {p: at for p, at in self._put_at.items() if now - at < REST}
-            self._put_at = young
+        self._put_at.move_to_end(path)
+        while now - next(iter(self._put_at.values())) >= REST:
+            self._put_at.popitem(last=False)
 
     def rested(self, path: bytes, now: float) -> bool:
         """Whether a file was not sent so lately that it should wait before it is sent again upon a mere hint."""
