@@ -6,6 +6,7 @@ that always answers 412 would look perfect, and every save would become a confli
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ..errors import (
     NotFound,
     PreconditionFailed,
     StorageFailed,
+    Throttled,
     Unreachable,
     WherobotsError,
 )
@@ -24,8 +26,11 @@ from .client import S3, EtagForm
 from .keys import Condition, absent, matches
 from .objects import copy, delete, head, put
 
-_TRIES = 5  # of a request answered with 409, which says nothing about its condition
+_TRIES = (
+    5  # of a request answered with 409, which says nothing about its condition, and of a verdict
+)
 _PAUSE = 0.1
+_LONG = 10.0  # seconds after which nothing is tried again: S3 does not answer at all
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,12 @@ def probe(s3: S3, key: str) -> Capabilities:
     """
     trial = _Trial(s3, key)
     try:
-        put_if_none_match = trial.put_if_none_match()
-        put_if_match = trial.put_if_match()
-        copy_if_none_match = trial.copy_if_none_match()
-        complete_if_none_match = trial.complete_if_none_match()
-        complete_if_match = trial.complete_if_match()
-        delete_if_match = trial.delete_if_match()
+        put_if_none_match = _patiently(trial.put_if_none_match)
+        put_if_match = _patiently(trial.put_if_match)
+        copy_if_none_match = _patiently(trial.copy_if_none_match)
+        complete_if_none_match = _patiently(trial.complete_if_none_match)
+        complete_if_match = _patiently(trial.complete_if_match)
+        delete_if_match = _patiently(trial.delete_if_match)
     finally:
         trial.clean(s3)
     s3.etag_form = trial.s3.etag_form
@@ -76,6 +81,19 @@ def probe(s3: S3, key: str) -> Capabilities:
         s3.etag_form,
         tuple(trial.notes),
     )
+
+
+def _patiently(verdict: Callable[[], bool]) -> bool:
+    """A verdict, from its beginning again if S3 fails on the way: none of its requests can be repeated alone."""
+    began = time.monotonic()
+    for tried in range(1, _TRIES + 1):
+        try:
+            return verdict()
+        except (Conflicted, Throttled, Unreachable):
+            if tried == _TRIES or time.monotonic() - began > _LONG:
+                raise
+            time.sleep(_PAUSE * 2**tried * random.random())
+    raise AssertionError("the last try returns or raises")
 
 
 class _Trial:

@@ -168,6 +168,15 @@ def test_a_failure_that_may_pass_is_no_verdict(
     assert conditions == ALL
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_bad_day_keeps_no_store_from_its_verdict(s3: S3, strict_s3: StrictS3, seed: int) -> None:
+    """Strict S3, at which one request of seventeen fails in some way."""
+    for number, fault in enumerate((Fault.ERROR, Fault.RESET_BEFORE, Fault.RESET_AFTER)):
+        strict_s3.fail(None, fault, times=None, probability=0.02, seed=3 * seed + number)
+    found = probe(s3, KEY)
+    assert {name for name in ALL if getattr(found, name)} == ALL
+
+
 def test_a_conflict_is_tried_again(s3: S3, strict_s3: StrictS3) -> None:
     """Strict S3."""
     strict_s3.fail(
