@@ -2,6 +2,7 @@
 #   PYTHON   the interpreter .venv is made with (default: the first python3 >= 3.10 found)
 #   ARGS     for `make demo`:  make demo ARGS="--no-browser --port 8899"
 #            for `make bench`: make bench ARGS=--quick
+#   SOAK_SECONDS  for `make soak`:  make soak SOAK_SECONDS=60
 #   PYTEST   further options of pytest:  make test-fast PYTEST="-k layout -x"
 
 SHELL := bash
@@ -45,6 +46,10 @@ test-fast: $(VENV)/.test $(VENV)/.frontend ## The tests without processes and br
 .PHONY: test-long
 test-long: $(VENV)/.test $(VENV)/.frontend $(HUB_PROXY) system-packages ## The proofs that take many minutes or gigabytes
 	$(BIN)/python -m pytest -m long $(PYTEST)
+
+.PHONY: soak
+soak: $(VENV)/.test ## Ten minutes of work in a home while S3 fails and the mirror is killed; SOAK_SECONDS=60 for another time
+	WHEROBOTS_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(BIN)/python -m pytest -s -m long tests/soak $(PYTEST)
 
 # Written only when everything is measured in full.
 .PHONY: bench
