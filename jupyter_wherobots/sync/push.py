@@ -6,6 +6,7 @@ a crew's.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import stat as st
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from .failpoints import failpoint
 from .filestat import pack, unpack
 from .ground import Ground, Tally
 from .journal import Flag, Intent, Row
+from .names import beside
 from .patience import Patience
 from .plan import Put
 from .remote import metadata
@@ -139,24 +141,25 @@ class Pusher:
     def _push_batch(self, batch: Sequence[Put]) -> None:
         if self._halt.is_set():
             return
-        marks = self._marks(batch)
+        intents = self._intents(batch)
         crew: Crew[Put, Outcome] = Crew(
             batch,
-            lambda put: self._put(put, marks[put.entry.path]),
+            lambda put: self._put(put, intents[put.entry.path]),
             self._ground.governor,
             self._ground.clock,
             self._halt,
         )
         crew.run(self._deliver)
 
-    def _marks(self, batch: Sequence[Put]) -> dict[bytes, str]:
-        """Commit an intent for each file, before anything of it is sent; gives the marks."""
+    def _intents(self, batch: Sequence[Put]) -> dict[bytes, Intent]:
+        """Commit an intent for each file, before anything of it is sent."""
         engine = self._journal.engine[:16]
-        marks = {put.entry.path: f"{engine}-{secrets.token_hex(8)}" for put in batch}
-        self._journal.begin(
-            Intent(marks[put.entry.path], put.entry.path, self._key(put)) for put in batch
-        )
-        return marks
+        intents = [
+            Intent(f"{engine}-{secrets.token_hex(8)}", put.entry.path, self._key(put))
+            for put in batch
+        ]
+        self._journal.begin(intents)
+        return {intent.path: intent for intent in intents}
 
     def _deliver(self, outcomes: list[Outcome]) -> None:
         tally = self.tally
@@ -190,17 +193,26 @@ class Pusher:
     def _key(self, put: Put) -> str:
         if put.row is not None and put.row.key:
             return put.row.key
-        key = self._names.key(put.entry.path)
+        path = put.entry.path
         # A file and a folder of one name in S3: the file came under another name, and its key is not this path's.
-        keeper = self._journal.keeper(key)
-        return key if keeper in (None, put.entry.path) else self._names.odd_key(put.entry.path)
+        for key in (self._names.key(path), self._names.odd_key(path)):
+            if self._journal.keeper(key) in (None, path):
+                return key
+        # Even that of the digest came under another name: the key of a name that is free has to do.
+        for number in itertools.count(2):
+            other = beside(path, str(number))
+            key = self._names.key(other)
+            free = self._journal.get(other) is None and beneath.is_missing(self._root, other)
+            if free and self._journal.keeper(key) in (None, path):
+                return key
+        raise AssertionError("there is always a name that is free")
 
     # -- in a crew's thread ------------------------------------------------------------------------
 
-    def _put(self, put: Put, mark: str) -> Outcome:
+    def _put(self, put: Put, intent: Intent) -> Outcome:
         path = put.entry.path
         size = unpack(put.entry.stat).size
-        load = Load(path, put.row, mark, self._key(put), size)
+        load = Load(path, put.row, intent.mark, intent.key, size)
         try:
             return self._try(put, load)
         except VanishedError:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_wherobots.sync import landing
+from jupyter_wherobots.sync.names import Names
 from jupyter_wherobots.sync.remote import SYMLINK, TYPE
 from tests.strict_s3 import Fault, Version
 from tests.sync.conftest import PREFIX, Place
@@ -221,3 +222,32 @@ def test_what_was_on_its_way_keeps_its_place_beside_a_folder(place: Place) -> No
         assert sync.run_pass().complete
     assert place.local()["a"] == place.remote()["a"] == b"twice"
     assert sorted(place.local().values()) == [b"text", b"theirs", b"twice"]
+
+
+def test_three_files_never_share_two_keys(place: Place) -> None:
+    names = Names(PREFIX)
+    place.s3.put(PREFIX + "d", b"an object beside the folder of its name")
+    place.s3.put(PREFIX + "d/a", b"inside")
+    place.s3.put(names.odd_key(b"d"), b"a file of that name from another home")
+    place.s3.put(names.name_key(b"d"), b"d")
+    with place.engine() as sync:
+        assert sync.restore().complete
+        assert sync.run_pass().complete
+        (place.home / "d/a").unlink()
+        (place.home / "d").rmdir()
+        place.write("d", b"a file now")
+        for _ in range(3):
+            assert sync.run_pass().complete
+    before = place.local()
+    assert sorted(before) == ["d", "d (S3 object 2)", "d (S3 object)"]
+    with place.engine() as sync:
+        assert sync.restore().complete
+        assert place.local() == before
+        (place.home / "d").unlink()
+        for _ in range(3):
+            assert sync.run_pass().complete
+    del before["d"]
+    keys = place.keys()
+    del keys[names.name_key(b"d")]
+    assert place.local() == before
+    assert sorted(keys.values()) == sorted(before.values())
