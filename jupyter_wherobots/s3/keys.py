@@ -47,6 +47,8 @@ _HEADERS = frozenset(
         "storage-class",
     }
 )
+_NAME = re.compile(r"[a-z0-9._-]+")
+_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?|")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)(?:\.{0,2})(?:/|$)")
 
@@ -95,11 +97,11 @@ def check_metadata(metadata: Mapping[str, str]) -> None:
     for name, value in metadata.items():
         if name in _HEADERS:
             raise InvalidRequest(f"{name!r} is no name for metadata: it is that of a header.")
-        if not re.fullmatch(r"[a-z0-9._-]+", name):
+        if not _NAME.fullmatch(name):
             raise InvalidRequest(
                 f"{name!r} is no name for metadata: lower-case ASCII letters, digits, '-', '.' and '_'."
             )
-        if not re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?|", value):
+        if not _VALUE.fullmatch(value):
             raise InvalidRequest(
                 f"The value of the metadata {name!r} is not printable ASCII without outer spaces."
             )
