@@ -145,7 +145,11 @@ class _Walk:
         rules: tuple[Rules, ...] = ()
         here = b""
         for name in path.split(b"/") if path else ():
-            rules = self._rules(here, rules)
+            try:
+                with beneath.folder(self._root, here) as folder:
+                    rules = self._rules(here, folder, rules)
+            except OSError:
+                return None  # it went, or a link took its place: the next walk from the top will say
             here = here + b"/" + name if here else name
             if here in self._mounts or self._ignore.folder(here, name, rules):
                 return None
@@ -181,7 +185,7 @@ class _Walk:
         if CACHE_TAG in names and b"pyvenv.cfg" not in names and _is_cache(fd):
             return self._leave(path, SkipReason.CACHE)
         if RULES_FILE in names:
-            rules = self._rules(path, rules)
+            rules = self._rules(path, fd, rules)
         self._rules_in[path] = rules
         found, ignore, changed = self.found, self._ignore, self.found.changed
         found.folders[path] = info
@@ -330,10 +334,11 @@ class _Walk:
 
     # -- rules and omissions ----------------------------------------------------------------------
 
-    def _rules(self, path: bytes, above: tuple[Rules, ...]) -> tuple[Rules, ...]:
+    def _rules(self, path: bytes, folder: int, above: tuple[Rules, ...]) -> tuple[Rules, ...]:
+        """The rules that hold in an open folder: those above it and its own."""
         name = path + b"/" + RULES_FILE if path else RULES_FILE
         try:
-            with os.fdopen(beneath.open_file(self._root, name), "rb") as file:
+            with os.fdopen(beneath.open_file(folder, RULES_FILE), "rb") as file:
                 rules = parse(path, file.read(_MAX_RULES))
         except FileNotFoundError:
             return above

@@ -167,6 +167,7 @@ def test_a_hint_does_not_lead_out_of_home(
         sync.run_pass()
         (place.home / "d").rename(place.home / "e")
         (place.home / "d").symlink_to(outside.folder)
+        (outside.folder / ".wherobotsignore").write_bytes(b"*")
         look_again(sync, Kind.FOLDERS, b"d/r")
         outside.check_untouched()
         sync.run_pass()
