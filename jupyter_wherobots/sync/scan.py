@@ -149,7 +149,8 @@ class _Walk:
                 with beneath.folder(self._root, here) as folder:
                     rules = self._rules(here, folder, rules)
             except OSError:
-                return None  # it went, or a link took its place: the next walk from the top will say
+                # It went, or a link took its place: the next walk from the top will say.
+                return None
             here = here + b"/" + name if here else name
             if here in self._mounts or self._ignore.folder(here, name, rules):
                 return None
