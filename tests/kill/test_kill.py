@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,7 @@ class Zygote:
     """The process that forks."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        self.kills = 0
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.kill.zygote"],
             cwd=Path(__file__).parents[2],
@@ -48,6 +53,7 @@ class Zygote:
         self._process.stdin.flush()
         told(self._read()["pid"])
         answer = self._read()
+        self.kills += answer["status"] == -signal.SIGKILL
         return answer["status"], answer["said"]
 
     def _read(self) -> dict[str, Any]:
@@ -140,6 +146,7 @@ def zygote(server: StrictS3) -> Iterator[Zygote]:
     found = Zygote({**kept, **aws_settings(server)})
     yield found
     found.close()
+    print(f"kill: {found.kills} processes were killed")
 
 
 @pytest.fixture
@@ -214,6 +221,39 @@ def test_a_kill_at_a_request(scene: Scene, tmp_path: Path, number: int) -> None:
 @pytest.mark.parametrize("number", range(1, 150))
 def test_a_kill_at_any_request(scene: Scene, tmp_path: Path, number: int, when: When) -> None:
     code, said = kill_at_request(scene, number, when)
+    assert code in (0, -signal.SIGKILL), said
+    scene.check_pod_lost(tmp_path / "new")
+    scene.check_started_again()
+
+
+@pytest.fixture(scope="module")
+def whole(zygote: Zygote, server: StrictS3, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds that the story takes here."""
+    server.reset()
+    began = time.monotonic()
+    code, said = Scene(zygote, server, tmp_path_factory.mktemp("whole")).run("whole")
+    assert code == 0, said
+    return time.monotonic() - began
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100))
+def test_a_kill_at_any_time(scene: Scene, tmp_path: Path, whole: float, seed: int) -> None:
+    """Wherever the process is then, in whatever thread."""
+    after = random.Random(seed).uniform(0, whole)
+    over = threading.Event()
+
+    def strike(process: int) -> None:
+        over.wait(after)
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        os.close(process)
+
+    def told(pid: int) -> None:
+        threading.Thread(target=strike, args=(os.pidfd_open(pid),)).start()
+
+    code, said = scene.run("whole", told=told)
+    over.set()
     assert code in (0, -signal.SIGKILL), said
     scene.check_pod_lost(tmp_path / "new")
     scene.check_started_again()
