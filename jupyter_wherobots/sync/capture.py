@@ -182,6 +182,11 @@ class Steady:
         """Close the file."""
         os.close(self._fd)
 
+    def again(self) -> Steady:
+        """The same copy from its beginning."""
+        fd = os.open(f"/proc/self/fd/{self._fd}", os.O_RDONLY | os.O_CLOEXEC)
+        return Steady(fd, os.fstat(fd), stat=self.stat)
+
     def read(self, size: int = -1) -> bytes:
         """The next bytes, at most ``size``. Raises NotNowError as soon as the file is seen to change."""
         wanted = self.size - self._at if size < 0 else min(size, self.size - self._at)

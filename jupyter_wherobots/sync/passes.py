@@ -26,7 +26,16 @@ from .plan import Plan, Put, in_waves, plan
 from .push import Pusher
 from .remote import Remote
 from .removal import Remover, unrisky
-from .repository import Heads, is_object, split
+from .repository import (
+    Heads,
+    heads_of,
+    is_head,
+    is_object,
+    lost_objects,
+    names_saved,
+    object_folders,
+    split,
+)
 from .scan import Scan, Scanner
 from .status import MAX_NAMED, NotDurable, PassReport, PendingDeletes, Why, shown
 
@@ -168,7 +177,10 @@ class Passes:
         for wave in waves:
             pusher.push([put for put in wave if not _has_to_wait(put, waits, tally)])
         for heads in repositories:
-            self._push_repository(pusher, heads, tally, halt)
+            try:
+                self._push_repository(pusher, heads, tally, halt)
+            finally:
+                pusher.stills.release()
         failpoint("pass.pushed")
         if halt.is_set():
             return
@@ -210,31 +222,54 @@ class Passes:
         """Put a repository's objects, and then its heads as they were before the objects were looked for."""
         engine = self._engine
         scanner: Scanner = engine.scanner(halt)
+        puts = {put.entry.path: put for put in heads.puts}
         for _ in range(_ROUNDS):
             if halt.is_set():
                 return
-            ready = pusher.prepare(heads.puts)
+            # Those of a busy repository are others by now.
+            before = scanner.scan([heads.folder], deep=True)
+            for put in heads_of(before, heads.folder, engine.journal):
+                if put.entry.path not in puts and not put.is_doubt:
+                    tally.expect(put.entry)
+                puts[put.entry.path] = put
+            ready = pusher.prepare(puts.values())
             failpoint("pass.heads-captured")
-            found = [scanner.scan([folder], deep=True) for folder in heads.objects]
-            entries = {entry.path: entry for each in found for entry in each.changed}
-            objects = [
-                Put(entry, engine.journal.get(path))
-                for path, entry in entries.items()
-                if is_object(path, heads.folder)
-            ]
+            found = [scanner.scan([each], deep=True) for each in object_folders(before)]
+            objects = {
+                entry.path: Put(entry, engine.journal.get(entry.path))
+                for each in found
+                for entry in each.changed
+                if is_object(entry.path, heads.folder)
+            }
             tally.vanished.clear()
-            for put in objects:
+            for put in objects.values():
                 tally.expect(put.entry)
-            pusher.push(objects)
+            pusher.push([*objects.values()])
             failpoint("pass.objects-pushed")
-            whole = all(each.complete for each in found)
-            if whole and not tally.vanished and not tally.unsaved.keys() & entries.keys():
-                pusher.push(ready)
+            whole = all(each.complete for each in found) and not lost_objects(before, found)
+            if whole and not tally.vanished and not tally.unsaved.keys() & objects.keys():
+                self._push_heads(pusher, ready, heads.folder, tally)
                 return
-        for put in heads.puts:
-            path = put.entry.path
+        for path in puts.keys() & tally.unsaved.keys():
             message = "It waits for the objects of its repository, which is busy."
             tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
+
+    def _push_heads(self, pusher: Pusher, ready: list[Put], folder: bytes, tally: Tally) -> None:
+        """Put what was captured of a repository, and last what says which branch is checked out."""
+        engine = self._engine
+        last = [put for put in ready if is_head(put.entry.path, folder)]
+        pusher.push([put for put in ready if put not in last])
+        saved = []
+        for put in last:
+            path = put.entry.path
+            still = pusher.stills.small(path)
+            body = still.body if still is not None else b""
+            if names_saved(put, body, folder, engine.root, engine.journal, tally):
+                saved.append(put)
+            else:
+                message = "It waits for the branch that it names."
+                tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
+        pusher.push(saved)
 
     # -- the manifest -----------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from .plan import Put
 from .remote import metadata
 from .scan import Entry
 from .status import ConflictKind, NotDurable, Why, shown
+from .stills import Stills
 from .writing import Conflict, Load, Outcome, Writer
 
 _BATCH = 2000
@@ -58,7 +59,7 @@ class Sources:
 
 
 class Pusher:
-    """Executes puts for one pass."""
+    """Executes puts for one pass. ``stills``: what it puts as it was, not as it is."""
 
     def __init__(
         self, ground: Ground, gone: Mapping[bytes, Row], tally: Tally, told: Callable[[], None]
@@ -86,7 +87,7 @@ class Pusher:
         self._open_here = database.open_here()
         self._mapped = mappings.writable()
         self._sources = Sources(gone)
-        self._prepared: dict[bytes, Captured] = {}
+        self.stills = Stills(ground, self._quiet)
         self._told = told
         self.tally = tally
 
@@ -115,18 +116,18 @@ class Pusher:
         return Put(Entry(path, pack(info), info.st_nlink), put.row)
 
     def prepare(self, puts: Iterable[Put]) -> list[Put]:
-        """Capture small files now, to be put later as they were now; gives those that can be."""
+        """Capture files now, to be put later as they were now; gives those that can be."""
+        self.stills.release()
         ready = []
         for put in puts:
             path, packed, _ = put.entry
-            stat = unpack(packed)
             try:
-                if stat.size <= capture.WHOLE and not stat.is_link:
-                    self._prepared[path] = capture.whole(self._root, path, packed, self._quiet)
+                self.stills.take(put.entry)
             except VanishedError:
                 self._leave(path)
             except NotNowError as error:
-                waiting = NotDurable(shown(path), error.why, error.message, stat.size)
+                size = unpack(packed).size
+                waiting = NotDurable(shown(path), error.why, error.message, size)
                 self.tally.not_durable[path] = waiting
             else:
                 ready.append(put)
@@ -266,8 +267,8 @@ class Pusher:
 
     def _capture(self, path: bytes, packed: bytes) -> Captured | None:
         """A small file as it is now; None if it is a database whose copy is large."""
-        if path in self._prepared:
-            return self._prepared[path]
+        if (still := self.stills.small(path)) is not None:
+            return still
         stat = unpack(packed)
         if stat.is_link:
             return capture.link(self._root, path, packed)
@@ -335,6 +336,8 @@ class Pusher:
     def _open_large(self, path: bytes, packed: bytes) -> Steady:
         """A large file as it is, or a copy of one that never rests or is a database in use."""
         root, room = self._root, self._ground.room
+        if (still := self.stills.large(path)) is not None:
+            return still
         if unpack(packed).identity in self._open_here:
             found = database.snapshot(root, path, packed, room)
             if found is not None:

@@ -19,7 +19,7 @@ from .journal import Flag, Intent, Origin, Row
 from .patience import Patience
 from .plan import Delete
 from .remote import MARK
-from .repository import git_folder, unsettled
+from .repository import git_folder, has_stale_heads, is_object, unsettled
 from .scan import Entry
 from .status import ConflictKind
 from .writing import Conflict
@@ -76,7 +76,22 @@ class Remover:
     # -- deletions --------------------------------------------------------------------------------------
 
     def remove(self, deletes: Sequence[Delete], told: Callable[[], None]) -> None:
-        """Delete; what fails is tried again in the next pass. Returns at a halt too."""
+        """Delete; what fails is tried again in the next pass. Returns at a halt too.
+
+        Of a repository the heads go first, and the objects only when S3 has none of the heads that are gone from home.
+        """
+        objects: list[Delete] = []
+        others: list[Delete] = []
+        for delete in deletes:
+            folder = git_folder(delete.path)
+            is_one = folder is not None and is_object(delete.path, folder)
+            (objects if is_one else others).append(delete)
+        self._remove_all(others, told)
+        folders = {git_folder(delete.path) for delete in objects} - {None}
+        stale = {each for each in folders if each and has_stale_heads(each, self._journal)}
+        self._remove_all([each for each in objects if git_folder(each.path) not in stale], told)
+
+    def _remove_all(self, deletes: Sequence[Delete], told: Callable[[], None]) -> None:
         for start in range(0, len(deletes), _BATCH):
             if self._halt.is_set():
                 return

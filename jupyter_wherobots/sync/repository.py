@@ -2,8 +2,9 @@
 
 Git writes objects before the refs that name them, and removes loose objects only after the pack that holds them is there. So
 the heads of a repository (everything in ``.git`` but its objects) are captured first, then the objects are
-looked for and put, and only when none of them vanished meanwhile are the captured heads put. A repository that comes
-back from S3 is then one that existed, however busy it was.
+looked for and put, and only when none of them vanished meanwhile are the captured heads put, ``HEAD`` itself after the branch
+that it names. What was deleted is deleted the other way round. A repository that comes back from S3 is then one that
+existed, however busy it was.
 """
 
 from __future__ import annotations
@@ -11,10 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from . import beneath
+from .filestat import pack
+from .ground import Tally
+from .journal import Flag, Journal
 from .plan import Put
+from .scan import Scan
 
 _GIT = b".git"
 _OBJECTS = b"objects"
+_PACK = b"/pack"
+_LISTS = b"info"
+_LIST_OF_PACKS = b"multi-pack-index"
+_HEAD = b"HEAD"
+_REF = b"ref: "
+_PACKED_REFS = b"/packed-refs"
 
 
 class Heads(NamedTuple):
@@ -22,12 +34,6 @@ class Heads(NamedTuple):
 
     folder: bytes
     puts: tuple[Put, ...]
-
-    @property
-    def objects(self) -> tuple[bytes, bytes]:
-        """The folders to look for objects in, in this order: an object that leaves the first is in the second before."""
-        objects = self.folder + b"/" + _OBJECTS
-        return objects, objects + b"/pack"
 
 
 def git_folder(path: bytes) -> bytes | None:
@@ -40,8 +46,14 @@ def git_folder(path: bytes) -> bytes | None:
 
 
 def is_object(path: bytes, folder: bytes) -> bool:
-    """Whether a file in a ``.git`` folder holds objects (also those of submodules and of large file storage)."""
-    return _OBJECTS in path[len(folder) + 1 :].split(b"/")[:-1]
+    """Whether a file in a ``.git`` folder holds objects (also those of submodules and of large file storage).
+
+    What only lists objects, such as the commit graph, points to them as a branch does.
+    """
+    names = path[len(folder) + 1 :].split(b"/")
+    if _OBJECTS not in names[:-1] or names[-1].startswith(_LIST_OF_PACKS):
+        return False
+    return names[names.index(_OBJECTS) + 1] != _LISTS
 
 
 def split(puts: Sequence[Put]) -> tuple[list[Put], list[Heads]]:
@@ -57,6 +69,89 @@ def split(puts: Sequence[Put]) -> tuple[list[Put], list[Heads]]:
     return ordinary, [Heads(folder, tuple(heads)) for folder, heads in waiting.items()]
 
 
+def heads_of(scan: Scan, folder: bytes, journal: Journal) -> list[Put]:
+    """The heads of a repository that are not as S3 has them, by a scan of its ``.git`` folder."""
+    return [
+        Put(entry, row)
+        for entry in scan.changed
+        if not is_object(entry.path, folder)
+        and not ((row := journal.get(entry.path)) and row.flags & Flag.PENDING)
+    ]
+
+
+def object_folders(scan: Scan) -> list[bytes]:
+    """The folders to look for objects in, in this order: an object that leaves one is in a later one before."""
+    found = [path for path in scan.folders if path.endswith(b"/" + _OBJECTS)]
+    return [place for path in found for place in (path, path + _PACK) if place in scan.folders]
+
+
+def lost_objects(before: Scan, after: Sequence[Scan]) -> bool:
+    """Whether objects may have been thrown away between two looks, such as heads captured between the two still need."""
+    later = {entry.path for scan in after for entry in scan.changed}
+    folders = {path: info for scan in after for path, info in scan.folders.items()}
+    packed_anew = any(
+        path not in folders or folders[path].st_mtime_ns != info.st_mtime_ns
+        for path, info in before.folders.items()
+        if path.endswith(b"/" + _OBJECTS + _PACK)
+    )
+    return packed_anew or any(
+        entry.path not in later
+        for entry in before.changed
+        if (folder := git_folder(entry.path)) is not None and is_object(entry.path, folder)
+    )
+
+
 def unsettled(paths: Iterable[bytes]) -> set[bytes]:
     """The repositories of which something is not saved: nothing of them may be deleted."""
     return {folder for path in paths if (folder := git_folder(path)) is not None}
+
+
+def is_head(path: bytes, folder: bytes) -> bool:
+    """Whether a file says what is checked out (also that of a submodule or of another working tree)."""
+    names = path[len(folder) + 1 :].split(b"/")
+    return names[-1] == _HEAD and names[0] not in (b"logs", b"refs")
+
+
+def names_saved(
+    put: Put, body: bytes, folder: bytes, root: int, journal: Journal, tally: Tally
+) -> bool:
+    """Whether S3 has the branch that a ``HEAD`` with these bytes names, or there is none in home either."""
+    if not body.startswith(_REF):
+        return True
+    ref = body[len(_REF) :].strip()
+    # A submodule has branches of its own, another working tree those of the repository.
+    places = {put.entry.path.rpartition(b"/")[0], folder}
+    return all(_is_saved(place, ref, root, journal, tally) for place in places)
+
+
+def _is_saved(place: bytes, ref: bytes, root: int, journal: Journal, tally: Tally) -> bool:
+    path, packed = place + b"/" + ref, place + _PACKED_REFS
+    if path in tally.unsaved:
+        return False
+    row = journal.get(path)
+    if row is not None and row.etag and not row.flags & Flag.REMOTE_GONE:
+        return True
+    if packed in tally.unsaved:
+        return False
+    try:
+        now = pack(beneath.lstat(root, packed))
+    except OSError as error:
+        if not beneath.is_gone(error):
+            return False
+    else:
+        row = journal.get(packed)
+        if row is None or row.stat != now:
+            return False  # they were packed after the scan
+    return beneath.is_missing(root, path)
+
+
+def has_stale_heads(folder: bytes, journal: Journal) -> bool:
+    """Whether S3 has heads of a repository that are gone from home: they may still need what is gone too."""
+    return any(
+        row.etag
+        and row.flags & (Flag.ABSENT | Flag.HELD)
+        and not is_object(path + b"/" + name, folder)
+        for path in journal.folders()
+        if path == folder or path.startswith(folder + b"/")
+        for name, row in journal.folder(path).items()
+    )

@@ -1,0 +1,194 @@
+"""A repository in which somebody commits, branches, packs and prunes all the time comes back sound from S3, each time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from jupyter_wherobots.sync.status import Why
+from tests.adversary.committer import git
+from tests.adversary.conftest import Restored
+from tests.strict_s3 import Call
+from tests.sync.conftest import Place
+
+pytestmark = pytest.mark.process
+
+
+@contextmanager
+def committer(repository: Path, seed: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Somebody who works in the repository, once there is a line on stdin, as long as the block lasts."""
+    repository.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.adversary.committer", repository, str(seed)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        yield process
+        assert process.poll() is None, "it failed"
+    finally:
+        process.communicate()
+    assert process.returncode == 0
+
+
+def head(repository: Path) -> str:
+    """The commit that is checked out; everything in the repository is sound."""
+    said = git(repository, "fsck", "--full", "--strict", check=False)
+    wrong = [line for line in said.splitlines() if not line.startswith("dangling ")]
+    assert not wrong, wrong
+    return git(repository, "rev-parse", "--verify", "HEAD^{commit}").strip()
+
+
+def torment(place: Place, restored: Restored, seed: int, rounds: int) -> None:
+    heads = []
+    with place.engine() as sync:
+        with committer(place.home / "repo", seed) as process:
+            assert sync.run_pass().complete
+            assert process.stdin is not None
+            process.stdin.write(b"\n")
+            for _ in range(rounds):
+                sync.run_pass()
+                heads.append(head(restored() / "repo"))
+        for _ in range(3):
+            report = sync.run_pass()
+        assert report.complete, report.not_durable
+    print(f"{len(set(heads))} states of the repository came back in {rounds} rounds")
+    assert len(set(heads)) > 1
+    assert head(restored() / "repo") == head(place.home / "repo")
+
+
+def test_a_busy_repository(place: Place, restored: Restored) -> None:
+    torment(place, restored, 1, 5)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_a_busy_repository_for_long(place: Place, restored: Restored) -> None:
+    torment(place, restored, 2, 100)
+
+
+# -- one thing at a time -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def repository(place: Place) -> Path:
+    """With one commit."""
+    made = place.home / "repo"
+    made.mkdir()
+    git(made, "init", "-q", "-b", "main")
+    (made / "file").write_text("first")
+    commit(made, "first")
+    return made
+
+
+def commit(repository: Path, message: str) -> None:
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", message)
+
+
+def test_head_waits_for_the_branch_it_names(
+    place: Place, restored: Restored, repository: Path
+) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        first = head(repository)
+        git(repository, "checkout", "-qb", "other")
+        (repository / "file").write_text("second")
+        commit(repository, "second")
+        place.s3.fail("PutObject", key=place.key("repo/.git/refs/heads/other"), times=None)
+        place.s3.fail("CopyObject", key=place.key("repo/.git/refs/heads/other"), times=None)
+        report = sync.run_pass()
+        waiting = {each.path: each.why for each in report.not_durable}
+        assert waiting["repo/.git/HEAD"] is Why.REPOSITORY
+        assert head(restored() / "repo") == first
+        place.s3.heal()
+        assert sync.run_pass().complete
+    assert head(restored() / "repo") == head(repository) != first
+
+
+def test_a_branch_that_has_no_commit_yet_is_saved(place: Place, restored: Restored) -> None:
+    repository = place.home / "repo"
+    repository.mkdir()
+    git(repository, "init", "-q", "-b", "unborn")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    assert git(restored() / "repo", "branch", "--show-current") == "unborn\n"
+
+
+def test_a_branch_that_is_packed_is_saved(
+    place: Place, restored: Restored, repository: Path
+) -> None:
+    git(repository, "pack-refs", "--all")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        git(repository, "checkout", "-qb", "other")
+        git(repository, "pack-refs", "--all")
+        assert sync.run_pass().complete
+    assert git(restored() / "repo", "branch", "--show-current") == "other\n"
+
+
+def test_a_branch_is_deleted_before_its_objects(
+    place: Place, restored: Restored, repository: Path
+) -> None:
+    with place.engine() as sync:
+        git(repository, "checkout", "-qb", "other")
+        (repository / "file").write_text("second")
+        commit(repository, "second")
+        sync.run_pass()
+        git(repository, "checkout", "-q", "main")
+        git(repository, "branch", "-qD", "other")
+        git(repository, "reflog", "expire", "--expire=now", "--all")
+        git(repository, "prune")
+        place.s3.fail("DeleteObject", key=place.key("repo/.git/refs/heads/other"), times=None)
+        for _ in range(4):
+            sync.run_pass()
+        head(restored() / "repo")
+        place.s3.heal()
+        objects = len([key for key in place.remote() if "/objects/" in key])
+        for _ in range(2):
+            sync.run_pass()
+        assert len([key for key in place.remote() if "/objects/" in key]) == objects - 3
+    assert head(restored() / "repo") == head(repository)
+
+
+def test_a_large_index_is_of_the_time_of_its_objects(
+    place: Place, restored: Restored, repository: Path
+) -> None:
+    """Over 16 MiB, so it is not held in memory while the objects are put."""
+    blob = git(repository, "rev-parse", "HEAD:file").strip()
+    long = "d" * 200
+    entries = "".join(f"100644 {blob}\t{long}/{long}/{number}\n" for number in range(40_000))
+    subprocess.run(
+        ["git", "-C", repository, "update-index", "--index-info"],
+        input=entries.encode(),
+        check=True,
+    )
+    assert (repository / ".git/index").stat().st_size > 16 * 1024 * 1024
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+
+        added: list[str] = []
+
+        def add(_: Call) -> None:
+            added.append(f"newer-{len(added)}")
+            (repository / added[-1]).write_text(added[-1])
+            git(repository, "add", added[-1])
+
+        (repository / "new").write_text("new")
+        git(repository, "add", "new")
+        # While the objects are put, and while those are put that were found a moment later.
+        place.s3.on("PutObject", add, key=place.key("repo/.git/objects/*"), times=2)
+        sync.run_pass()
+        head(restored() / "repo")
+        assert sync.run_pass().complete
+        assert not list((place.state / "hot").iterdir())
+    assert set(added) <= set(git(restored() / "repo", "ls-files").split("\n"))
