@@ -80,6 +80,16 @@ export function addCommands(options: ICommandOptions): void {
   const writable = (): boolean => actions.whyNotWritable() === null;
   const changeable = (): boolean =>
     some() && changes.whyNotChangeable(selected()) === null;
+  const shareable = (): boolean => {
+    const shared = status.sharedRoot?.path;
+    return (
+      shared !== undefined &&
+      some() &&
+      selected().every(
+        ({ path }) => !path.startsWith(shared) && !shared.startsWith(path)
+      )
+    );
+  };
   const whyNotWritable = (): string => actions.whyNotWritable() ?? '';
   const whyNotChangeable = (): string =>
     changes.whyNotChangeable(selected()) ?? '';
@@ -246,12 +256,14 @@ export function addCommands(options: ICommandOptions): void {
   add(CommandIDs.share, {
     label: trans.__('Share a Copy'),
     caption: () =>
-      trans.__(
-        'Copies to %1 and puts the path into the clipboard',
-        status.sharedRoot?.path ?? ''
-      ),
+      shareable()
+        ? trans.__(
+            'Copies to %1 and puts the path into the clipboard',
+            status.sharedRoot?.path ?? ''
+          )
+        : trans.__('Everybody in the organization sees it already'),
     icon: shareIcon,
-    isEnabled: () => some() && status.sharedRoot !== null,
+    isEnabled: shareable,
     execute: () => changes.share(selected())
   });
   add(CommandIDs.toHome, {

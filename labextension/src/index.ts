@@ -173,6 +173,20 @@ const plugin: JupyterFrontEndPlugin<void> = {
       iconOf,
       openFolderMenu
     });
+    // A menu takes the focus, and leaves it nowhere when it closes.
+    let menuIsOurs = false;
+    document.addEventListener(
+      'contextmenu',
+      event => {
+        menuIsOurs = panel.node.contains(event.target as Node);
+      },
+      true
+    );
+    app.contextMenu.menu.aboutToClose.connect(() => {
+      if (menuIsOurs) {
+        panel.grid?.focus();
+      }
+    });
     shell.add(panel, 'left', { rank: 102, type: 'Managed Storage' });
     restorer?.add(panel, panel.id);
     const whyNotWritable = (): string | null => actions.whyNotWritable();

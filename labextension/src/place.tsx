@@ -5,17 +5,16 @@ import { Clipboard } from '@jupyterlab/apputils';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { copyIcon, ReactWidget } from '@jupyterlab/ui-components';
-import type { Toolbar } from '@jupyterlab/ui-components';
 import type { IDisposable } from '@lumino/disposable';
-import type { Widget } from '@lumino/widgets';
+import type { BoxPanel, Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { DRIVE } from './drive';
 
-interface IWithToolbar extends Widget {
-  toolbar?: Toolbar;
+interface IWithHeader extends Widget {
+  contentHeader?: BoxPanel;
 }
 
-/** Adds the place to the toolbar of every document of the drive. */
+/** Adds the place to the head of every document of the drive: the toolbar would fold it away where it is narrow. */
 export class PlaceExtension implements DocumentRegistry.WidgetExtension {
   constructor(
     private readonly uriOf: (path: string) => string | null,
@@ -23,10 +22,10 @@ export class PlaceExtension implements DocumentRegistry.WidgetExtension {
   ) {}
 
   createNew(
-    widget: IWithToolbar,
+    widget: IWithHeader,
     context: DocumentRegistry.Context
   ): IDisposable | void {
-    if (!context.path.startsWith(`${DRIVE}:`) || !widget.toolbar) {
+    if (!context.path.startsWith(`${DRIVE}:`) || !widget.contentHeader) {
       return;
     }
     const path = `/${context.path.slice(DRIVE.length + 1)}`;
@@ -34,7 +33,7 @@ export class PlaceExtension implements DocumentRegistry.WidgetExtension {
       <Place path={path} uriOf={this.uriOf} trans={this.trans} />
     );
     place.addClass('jp-Wherobots-place');
-    widget.toolbar.addItem('managed-storage', place);
+    widget.contentHeader.addWidget(place);
     return place;
   }
 }

@@ -337,8 +337,13 @@ export class BrowserModel {
 
   private _show(rows: readonly IEntry[]): void {
     if (rows !== this._rows) {
+      const before = this._keys;
       this._rows = rows;
       this._keys = rows.map(keyOf);
+      // A filter or a search hides rows, and half a folder does not say what is gone.
+      if (this._folder.complete && this._filter === '' && !this._search) {
+        this.selection.follow(before, this._keys);
+      }
     }
     this._changed.emit();
   }

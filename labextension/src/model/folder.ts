@@ -140,12 +140,6 @@ export class FolderModel {
     this._changed.emit();
   }
 
-  /** Take out entries that we know are gone, by their keys. */
-  remove(keys: ReadonlySet<string>): void {
-    this._entries = without(this._entries, keys);
-    this._changed.emit();
-  }
-
   /** Stop reading; nobody looks any more. */
   dispose(): void {
     this._abort.abort();

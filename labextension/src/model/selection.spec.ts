@@ -47,3 +47,25 @@ test('rows that are no longer shown are not selected, but come back with them', 
   keys = ['a', 'b', 'c'];
   expect(selection.selected).toEqual(['a', 'b', 'c']);
 });
+
+test('rows that are gone are selected no more, and the keyboard stays where it was', () => {
+  let keys = ['a', 'b', 'c', 'd'];
+  const selection = new Selection(() => keys);
+  const become = (now: string[]): void => {
+    const before = keys;
+    keys = now;
+    selection.follow(before, now);
+  };
+  selection.only('b');
+  selection.extend('c');
+  become(['a', 'd']);
+  expect(selection.size).toBe(0);
+  expect(selection.active).toBe('d');
+  become(['a']);
+  expect(selection.active).toBe('a');
+  selection.only('new');
+  become(['a', 'new']);
+  expect(selection.selected).toEqual(['new']);
+  become([]);
+  expect(selection.active).toBeNull();
+});

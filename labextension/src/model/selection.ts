@@ -85,6 +85,31 @@ export class Selection {
     this._set(active === null ? [] : [active], active, active);
   }
 
+  /**
+   * The rows changed: let go of those that are gone. Where the active one was, the next one becomes active (but not selected, so
+   * that the same key does not do the same to it).
+   */
+  follow(before: readonly string[], after: readonly string[]): void {
+    if (this._active === null && this._selected.size === 0) {
+      return;
+    }
+    const left = new Set(after);
+    const gone = new Set(before.filter(key => !left.has(key)));
+    if (gone.size === 0) {
+      return;
+    }
+    const still = (key: string | null): boolean =>
+      key !== null && !gone.has(key);
+    const at = this._active === null ? -1 : before.indexOf(this._active);
+    this._set(
+      [...this._selected].filter(still),
+      still(this._active) || at === -1
+        ? this._active
+        : (before.slice(at).find(still) ?? after.at(-1) ?? null),
+      still(this._anchor) ? this._anchor : null
+    );
+  }
+
   private _set(
     selected: Iterable<string>,
     active: string | null,

@@ -239,6 +239,21 @@ test('a part that fails for good keeps the others for the next try', async () =>
   );
 });
 
+test('progress counts what has arrived, and not what failed before', async () => {
+  target.failures = [failure('AccessDenied')];
+  const bad = queue.add(file(5), '/d/bad');
+  await settle();
+  expect(bad.state).toBe('failed');
+  queue.add(file(5), '/d/a');
+  queue.add(file(45), '/d/b');
+  expect(queue.progress).toEqual({ files: 2, sent: 0, size: 50 });
+  await vi.advanceTimersByTimeAsync(25);
+  expect(queue.progress).toMatchObject({ files: 1, size: 50 });
+  expect(queue.progress.sent).toBeGreaterThan(5);
+  await settle();
+  expect(queue.progress).toEqual({ files: 0, sent: 50, size: 50 });
+});
+
 test('cancelling aborts the session and frees the lane', async () => {
   const item = queue.add(file(95), '/d/f');
   await vi.advanceTimersByTimeAsync(25);

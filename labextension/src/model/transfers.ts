@@ -50,9 +50,19 @@ export class TransferQueue {
 
   /** Whether leaving the page now would interrupt something. */
   get busy(): boolean {
-    return this._items.some(each =>
-      ['waiting', 'running'].includes(each.state)
+    return this._items.some(item => this._goes(item));
+  }
+
+  /** How far those are that began since the queue was last idle: files not yet there, and bytes gone and in all. */
+  get progress(): { files: number; sent: number; size: number } {
+    const counted = [...this._batch].filter(
+      item => item.state === 'done' || this._goes(item)
     );
+    return {
+      files: counted.filter(item => item.state !== 'done').length,
+      sent: counted.reduce((sum, item) => sum + item.sent, 0),
+      size: counted.reduce((sum, item) => sum + item.size, 0)
+    };
   }
 
   /** Queue a file for a path. An interrupted upload of the same file to the same path goes on where it was. */
@@ -66,14 +76,13 @@ export class TransferQueue {
     if (interrupted) {
       interrupted.file = file;
       interrupted.confirm = confirm;
-      interrupted.state = 'waiting';
-      this._pump();
+      this._queue(interrupted);
       return interrupted;
     }
     const item = new Transfer(path, file.size, file);
     item.confirm = confirm;
     this._items.push(item);
-    this._pump();
+    this._queue(item);
     return item;
   }
 
@@ -109,8 +118,7 @@ export class TransferQueue {
   /** Go on after a pause, or try again after a failure. What has arrived is not sent again. */
   resume(item: Transfer): void {
     if (item.file && (item.state === 'paused' || item.state === 'failed')) {
-      item.state = 'waiting';
-      this._pump();
+      this._queue(item);
     }
   }
 
@@ -143,13 +151,12 @@ export class TransferQueue {
     this._pump();
   }
 
-  cancelAll(): void {
-    this.open.forEach(item => this.cancel(item));
-  }
-
   /** Take the finished ones off the list. */
   clear(): void {
     this._items = this._items.filter(item => !item.finished);
+    if (!this.busy) {
+      this._batch.clear();
+    }
     this._emit();
   }
 
@@ -165,8 +172,25 @@ export class TransferQueue {
       item.state = 'skipped';
     } else {
       item.conflict = answer;
-      item.state = 'waiting';
+      this._admit(item);
     }
+  }
+
+  private _goes(item: Transfer): boolean {
+    return item.state === 'waiting' || item.state === 'running';
+  }
+
+  private _admit(item: Transfer): void {
+    if (!this.busy) {
+      this._batch.clear();
+    }
+    this._batch.add(item);
+    item.state = 'waiting';
+  }
+
+  private _queue(item: Transfer): void {
+    this._admit(item);
+    this._pump();
   }
 
   /** Start what can start. */
@@ -224,6 +248,7 @@ export class TransferQueue {
 
   private readonly _sender: Sender;
   private _items: Transfer[] = [];
+  private readonly _batch = new Set<Transfer>();
   private _standing: Answer | null = null;
   private _running = 0;
   private _timer: ReturnType<typeof setTimeout> | undefined;

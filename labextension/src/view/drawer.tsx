@@ -46,19 +46,21 @@ function useSummary(): ISummary {
   const running = jobs.items.filter(job => !isOver(job));
   if (asking > 0) {
     return {
-      title: trans.__('An upload needs your answer'),
+      title:
+        asking === 1
+          ? trans.__('1 upload needs an answer')
+          : trans.__('%1 uploads need an answer', asking),
       progress: null
     };
   }
   if (transfers.busy) {
-    const max = uploads.reduce((sum, item) => sum + item.size, 0);
-    const value = uploads.reduce((sum, item) => sum + item.sent, 0);
-    const percent = max === 0 ? 0 : Math.floor((100 * value) / max);
+    const { files, sent, size } = transfers.progress;
+    const percent = size === 0 ? 0 : Math.floor((100 * sent) / size);
     const title =
-      uploads.length === 1
+      files === 1
         ? trans.__('Uploading 1 file, %1 %%', percent)
-        : trans.__('Uploading %1 files, %2 %%', uploads.length, percent);
-    return { title, progress: { value, max } };
+        : trans.__('Uploading %1 files, %2 %%', files, percent);
+    return { title, progress: { value: sent, max: size } };
   }
   if (running.length > 0) {
     const title =
@@ -185,7 +187,9 @@ function Job(props: { job: IJob }): JSX.Element {
           className="jp-Wherobots-facts jp-mod-error"
           role="alert"
         >
-          {`${error.message} ${error.hint}`.trim()}
+          {error.code === 'AlreadyExists' && taken > 0
+            ? error.message
+            : `${error.message} ${error.hint}`.trim()}
         </p>
       ))}
       {taken > 0 && (
@@ -194,6 +198,13 @@ function Job(props: { job: IJob }): JSX.Element {
           role="group"
           aria-label={trans.__('What to do with names that are taken')}
         >
+          <button
+            type="button"
+            className="jp-Wherobots-action"
+            onClick={() => void jobs.cancel(job)}
+          >
+            {trans.__('Skip')}
+          </button>
           {answer(trans.__('Replace'), 'replace')}
           {answer(trans.__('Keep both'), 'keep-both')}
         </div>

@@ -10,6 +10,7 @@ import type { StatusModel } from '../model/status';
 import { describe } from '../statusitem';
 import type { UnsavedDocuments } from '../unsaved';
 import { useSignal } from './context';
+import { keepFocusIn } from './focus';
 import { formatBytes } from './format';
 
 /** More of one kind than anybody reads; the rest is counted. */
@@ -61,7 +62,7 @@ export function HomeSyncView(props: IHomeSyncProps): JSX.Element {
           <button
             type="button"
             className="jp-Wherobots-action"
-            disabled={model.busy}
+            aria-disabled={model.busy}
             onClick={() => void model.saveNow()}
           >
             {trans.__('Save now')}
@@ -69,7 +70,7 @@ export function HomeSyncView(props: IHomeSyncProps): JSX.Element {
           <button
             type="button"
             className="jp-Wherobots-action"
-            disabled={model.busy}
+            aria-disabled={model.busy}
             onClick={() => void model.lookAtRemote()}
           >
             {trans.__('Look for changes in S3')}
@@ -78,7 +79,7 @@ export function HomeSyncView(props: IHomeSyncProps): JSX.Element {
             <button
               type="button"
               className="jp-Wherobots-action"
-              disabled={model.busy}
+              aria-disabled={model.busy}
               onClick={props.takeOver}
             >
               {trans.__('Take over…')}
@@ -170,7 +171,7 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
           <button
             type="button"
             className="jp-Wherobots-action"
-            disabled={model.busy}
+            aria-disabled={model.busy}
             onClick={() => void model.forgetConflicts()}
           >
             {trans.__('Forget what was changed; the files stay')}
@@ -194,7 +195,7 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
           <button
             type="button"
             className="jp-Wherobots-action"
-            disabled={model.busy}
+            aria-disabled={model.busy}
             onClick={() => void model.confirmDeletes()}
           >
             {trans.__('Delete all %1 in S3 too', deletes.count)}
@@ -294,7 +295,7 @@ function Conflicts(
       type="button"
       className="jp-Wherobots-action"
       aria-label={`${label}: ${path}`}
-      disabled={model.busy}
+      aria-disabled={model.busy}
       onClick={action}
     >
       {label}
@@ -373,9 +374,19 @@ export class HomeSyncWidget extends ReactWidget {
   constructor(private readonly props: IHomeSyncProps) {
     super();
     this.addClass('jp-Wherobots-syncWidget');
+    this._release = keepFocusIn(this.node, () =>
+      this.node.querySelector<HTMLElement>('button')
+    );
+  }
+
+  override dispose(): void {
+    this._release();
+    super.dispose();
   }
 
   protected override render(): JSX.Element {
     return <HomeSyncView {...this.props} />;
   }
+
+  private readonly _release: () => void;
 }

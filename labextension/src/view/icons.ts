@@ -24,7 +24,3 @@ export const retryIcon = icon(
   'retry',
   '<path d="M12 5V1L7 6l5 5V7a5 5 0 1 1-5 5H5a7 7 0 1 0 7-7z"/>'
 );
-export const upIcon = icon(
-  'up',
-  '<path d="M5 11l1.400 1.400L11 7.800V20h2V7.800l4.600 4.600L19 11l-7-7z"/>'
-);

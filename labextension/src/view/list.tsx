@@ -88,6 +88,7 @@ export function List(): JSX.Element {
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [selection.active, path, rowHeight]);
 
+  const inWindow = active >= from && active < to;
   const entryAt = (event: React.SyntheticEvent): IEntry | null => {
     const target = event.target as HTMLElement;
     const index = target.closest<HTMLElement>('[data-index]')?.dataset['index'];
@@ -119,6 +120,23 @@ export function List(): JSX.Element {
   };
   // Before JupyterLab builds its menu: the menu is about what is under the pointer.
   const onContextMenu = (event: React.MouseEvent): void => {
+    const row = inWindow && document.getElementById(rowId(active));
+    if (row && event.button !== 2 && event.target === event.currentTarget) {
+      // From the keyboard: about the active row, and beside it.
+      event.preventDefault();
+      event.stopPropagation();
+      const { left, bottom } = row.getBoundingClientRect();
+      row.dispatchEvent(
+        new MouseEvent('contextmenu', {
+          bubbles: true,
+          cancelable: true,
+          button: 2,
+          clientX: left + 40,
+          clientY: bottom
+        })
+      );
+      return;
+    }
     const entry = entryAt(event);
     if (entry && !selection.has(keyOf(entry))) {
       selection.only(keyOf(entry));
@@ -208,7 +226,6 @@ export function List(): JSX.Element {
   const shown = rows.slice(from, to);
   // Rows that leave lend their nodes to those that come: much cheaper than making new ones.
   const slots = visible + 2 * OVERSCAN + 1;
-  const inWindow = active >= from && active < to;
   const { complete } = browser.folder;
   return (
     <div

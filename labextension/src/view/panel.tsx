@@ -2,6 +2,7 @@
  * The panel put together, and the Lumino widget that JupyterLab holds.
  */
 import { lockIcon, ReactWidget } from '@jupyterlab/ui-components';
+import { PromiseDelegate } from '@lumino/coreutils';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 import type { IPanelContext } from './context';
@@ -9,6 +10,7 @@ import { PanelProvider, usePanel, useSignal } from './context';
 import { Crumbs } from './crumbs';
 import { Drawer } from './drawer';
 import { Footer } from './footer';
+import { keepFocusIn } from './focus';
 import { storageIcon } from './icons';
 import { List } from './list';
 import { Empty, Failure, Loading, NotConfigured } from './states';
@@ -137,7 +139,9 @@ function FileInput(): JSX.Element {
   );
 }
 
-function Panel(): JSX.Element {
+function Panel(props: { drawn: () => void }): JSX.Element {
+  const { drawn } = props;
+  React.useEffect(() => drawn(), [drawn]);
   return (
     <>
       <FileInput />
@@ -162,10 +166,12 @@ export class StoragePanel extends ReactWidget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', name);
     document.addEventListener('visibilitychange', this._look);
+    this._release = keepFocusIn(this.node, () => this.grid);
   }
 
   override dispose(): void {
     document.removeEventListener('visibilitychange', this._look);
+    this._release();
     super.dispose();
   }
 
@@ -177,7 +183,7 @@ export class StoragePanel extends ReactWidget {
   protected override render(): JSX.Element {
     return (
       <PanelProvider value={this.context}>
-        <Panel />
+        <Panel drawn={this._markDrawn} />
       </PanelProvider>
     );
   }
@@ -197,10 +203,17 @@ export class StoragePanel extends ReactWidget {
     this._look();
   }
 
+  /** The list takes the keyboard, or what there is in its place. */
   protected override onActivateRequest(): void {
-    this.grid?.focus();
+    void this._drawn.promise.then(() => {
+      const button = this.node.querySelector<HTMLElement>('button:enabled');
+      (this.grid ?? button)?.focus();
+    });
   }
 
+  private readonly _drawn = new PromiseDelegate<void>();
+  private readonly _markDrawn = (): void => this._drawn.resolve();
+  private readonly _release: () => void;
   private _met = false;
 
   /** Ask for nothing unless somebody can see it. */

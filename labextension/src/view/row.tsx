@@ -165,7 +165,7 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element {
             {where !== '' && (
               <span className="jp-Wherobots-where">{where}</span>
             )}
-            {name}
+            <span>{name}</span>
           </span>
         )}
         {locked && <lockIcon.react tag="span" className="jp-Wherobots-lock" />}
