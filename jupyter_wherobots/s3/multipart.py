@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
@@ -140,15 +140,36 @@ class Readable(Protocol):
 def create(
     s3: S3, key: str, *, metadata: Mapping[str, str], content_type: str | None = None
 ) -> str:
-    """Begin an upload and give its id."""
+    """Begin an upload and give its id. Those that an earlier try of this call began are aborted."""
     check_upload_key(key)
     check_metadata(metadata)
     typed = {"ContentType": content_type} if content_type else {}
+    asked = time.monotonic()
     with s3.mapped("write", key):
         answer = s3.client.create_multipart_upload(
             Bucket=s3.bucket, Key=key, Metadata=dict(metadata), **typed
         )
-    return str(answer["UploadId"])
+    upload_id = str(answer["UploadId"])
+    if answer["ResponseMetadata"].get("RetryAttempts"):
+        _abort_twins(s3, key, upload_id, time.monotonic() - asked)
+    return upload_id
+
+
+def _abort_twins(s3: S3, key: str, upload_id: str, seconds: float) -> None:
+    """Abort what botocore's first tries began, if S3 did it and the answer was lost: no one else knows its id.
+
+    Only what was begun at this key within the ``seconds`` before ``upload_id``, by S3's own clock.
+    """
+    try:
+        pending = [each for each in list_uploads(s3, key) if each.key == key]
+        begun = [each.initiated for each in pending if each.upload_id == upload_id]
+        # S3 tells whole seconds.
+        since = begun[0] - timedelta(seconds=seconds + 1) if begun else None
+        for each in pending:
+            if since and each.upload_id != upload_id and each.initiated >= since:
+                abort(s3, key, each.upload_id)
+    except WherobotsError as error:
+        log.warning("Cannot look for lost uploads of s3://%s/%s: %s", s3.bucket, key, error)
 
 
 def put_part(

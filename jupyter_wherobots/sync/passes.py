@@ -102,8 +102,8 @@ class Passes:
                 self._write_manifest(order, scan, halt)
         except WherobotsError as failure:
             error = failure.message
-        if halt.error is not None:
-            error = halt.error.message
+        if halt.trouble is not None:
+            error = halt.trouble.message
         elif scan.stopped:
             error = error or "The scan of home was not finished."
         self._remember(order, scan, made, tally)

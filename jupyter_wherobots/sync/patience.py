@@ -43,7 +43,15 @@ class Halt:
         self.error: WherobotsError | None = None
         """What is wrong with S3 as a whole, if that is why."""
         self._failures = 0
+        self._last: WherobotsError | None = None
         self._lock = threading.Lock()
+
+    @property
+    def trouble(self) -> WherobotsError | None:
+        """What is wrong with S3, as far as anybody can tell: why the work was halted, or the last of some failures in
+        a row. A pass over one file does not fail often enough to be halted.
+        """
+        return self.error or (self._last if self._failures >= _TRIES else None)
 
     def is_set(self) -> bool:
         """Whether to stop."""
@@ -59,6 +67,7 @@ class Halt:
         """A request failed for a reason that may not be about its key alone."""
         with self._lock:
             self._failures += 1
+            self._last = error
             certain = isinstance(error, (NoCredentials, CredentialsExpired, BucketNotFound))
             if certain or self._failures >= _GIVE_UP:
                 self.error = error

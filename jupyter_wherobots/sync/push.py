@@ -309,8 +309,14 @@ class Pusher:
             kept = self._judge_notebook(load, lambda: whole)
         else:
             kept = []
+        # An earlier try may have begun an upload without hearing its id.
+        again = self._is_open(load)
 
         def send(base: str | None) -> str:
+            nonlocal again
+            if again:
+                self._remote.abort_at(load.key)
+            again = True
             with self._open_large(path, packed) as file:
                 try:
                     return self._remote.put_file(

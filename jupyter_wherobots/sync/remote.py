@@ -7,10 +7,11 @@ instead: a race of milliseconds remains there, and `Remote.notes` says so.
 from __future__ import annotations
 
 import hashlib
+import logging
 import stat as st
 from collections.abc import Callable, Iterator
 
-from ..errors import NotFound, PreconditionFailed
+from ..errors import NotFound, PreconditionFailed, WherobotsError
 from ..s3 import keys, listing, multipart, objects
 from ..s3.client import S3, EtagForm, Stop
 from ..s3.objects import Head
@@ -18,6 +19,8 @@ from ..s3.probe import Capabilities
 from .capture import Steady
 from .failpoints import failpoint
 from .filestat import Stat
+
+log = logging.getLogger(__name__)
 
 MARK = "wherobots-mark"
 SHA256 = "wherobots-sha256"
@@ -194,6 +197,15 @@ class Remote:
     def uploads(self, prefix: str) -> list[tuple[str, str]]:
         """Key and id of the multipart uploads under way below a prefix."""
         return [(each.key, each.upload_id) for each in multipart.list_uploads(self.s3, prefix)]
+
+    def abort_at(self, key: str) -> None:
+        """Abort every multipart upload to a key, as far as that is allowed. Never raises."""
+        try:
+            for each, upload in self.uploads(key):
+                if each == key:
+                    self.abort(key, upload)
+        except WherobotsError as error:
+            log.warning("Unfinished uploads of %s could not be aborted: %s", key, error)
 
     def replace_own(self, key: str, body: bytes, base: str | None) -> str:
         """Put one of the mirror's own objects, over whatever version is there; ``base`` is a guess that spares a look."""

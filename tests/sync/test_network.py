@@ -50,6 +50,17 @@ def test_a_third_of_all_requests_failing_loses_nothing(
     assert place.remote() == place.local()
 
 
+def test_answers_lost_again_and_again_leave_no_upload_behind(place: Place) -> None:
+    place.write("large", os.urandom((16 << 20) + 1))
+    with place.engine(lease=False) as sync:
+        sync.restore()
+        place.s3.fail("CreateMultipartUpload", Fault.RESET_AFTER, times=7)
+        while not sync.run_pass().complete:
+            pass
+    assert place.remote() == place.local()
+    assert place.s3.uploads() == []
+
+
 def test_throttling_halves_the_concurrency() -> None:
     governor = Governor(minimum=4, start=32)
     governor.throttled()
@@ -85,6 +96,19 @@ def test_s3_that_is_not_there_is_asked_seldom_and_said(place: Place) -> None:
         place.s3.heal()
         assert sync.run_pass().complete
         assert sync.status().error is None
+
+
+def test_a_single_file_tells_too_that_s3_is_not_there(place: Place) -> None:
+    place.write("a")
+    with place.engine(lease=False) as sync:
+        sync.run_pass()
+        place.write("a", b"changed")
+        place.s3.fail(None, Fault.RESET_BEFORE, times=None)
+        report = sync.run_pass()
+        assert [each.path for each in report.not_durable] == ["a"]
+        assert "S3 did not answer" in (report.error or "")
+        place.s3.heal()
+        assert sync.run_pass().error is None
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed"])

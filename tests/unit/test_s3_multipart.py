@@ -450,6 +450,19 @@ def test_a_slow_part_does_not_outlive_its_patience(s3: S3, strict_s3: StrictS3) 
     strict_s3.wait_until(lambda: not strict_s3.uploads())
 
 
+def test_a_lost_answer_to_the_creation_leaves_no_second_upload(s3: S3, strict_s3: StrictS3) -> None:
+    other = multipart.create(s3, "key", metadata={})
+    strict_s3.clock.advance(60)
+    multipart.create(s3, "key/below", metadata={})
+    strict_s3.fail("CreateMultipartUpload", Fault.RESET_AFTER, times=2)
+    upload(s3)
+    # Somebody else's, begun before, goes on.
+    assert [(each.key, each.upload_id == other) for each in strict_s3.uploads()] == [
+        ("key", True),
+        ("key/below", False),
+    ]
+
+
 def test_a_lost_answer_to_the_complete_is_asked_for_again(s3: S3, strict_s3: StrictS3) -> None:
     """Strict S3, which like S3 confirms a completed upload again."""
     strict_s3.fail("CompleteMultipartUpload", Fault.RESET_AFTER)
