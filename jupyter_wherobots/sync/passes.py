@@ -27,12 +27,14 @@ from .push import Pusher
 from .remote import Remote
 from .removal import Remover, unrisky
 from .repository import (
+    Branches,
     Heads,
     heads_of,
     is_head,
     is_object,
+    is_packed_refs,
+    is_ref,
     lost_objects,
-    names_saved,
     object_folders,
     split,
 )
@@ -178,7 +180,7 @@ class Passes:
             pusher.push([put for put in wave if not _has_to_wait(put, waits, tally)])
         for heads in repositories:
             try:
-                self._push_repository(pusher, heads, tally, halt)
+                self._push_repository(ground, pusher, heads, tally)
             finally:
                 pusher.stills.release()
         failpoint("pass.pushed")
@@ -218,9 +220,10 @@ class Passes:
             last=order.last,
         )
 
-    def _push_repository(self, pusher: Pusher, heads: Heads, tally: Tally, halt: Halt) -> None:
+    def _push_repository(self, ground: Ground, pusher: Pusher, heads: Heads, tally: Tally) -> None:
         """Put a repository's objects, and then its heads as they were before the objects were looked for."""
         engine = self._engine
+        halt = ground.halt
         scanner: Scanner = engine.scanner(halt)
         puts = {put.entry.path: put for put in heads.puts}
         for _ in range(_ROUNDS):
@@ -248,28 +251,33 @@ class Passes:
             failpoint("pass.objects-pushed")
             whole = all(each.complete for each in found) and not lost_objects(before, found)
             if whole and not tally.vanished and not tally.unsaved.keys() & objects.keys():
-                self._push_heads(pusher, ready, heads.folder, tally)
-                return
+                captured = {put.entry.path for put in ready}
+                missed = puts.keys() & tally.unsaved.keys() - captured
+                # Branches, and what is checked out, mean something only together.
+                if not any(is_ref(path) for path in missed):
+                    branches = Branches(ground, tally, heads.folder)
+                    self._push_heads(pusher, ready, branches, tally)
+                    return
         for path in puts.keys() & tally.unsaved.keys():
             message = "It waits for the objects of its repository, which is busy."
             tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
 
-    def _push_heads(self, pusher: Pusher, ready: list[Put], folder: bytes, tally: Tally) -> None:
-        """Put what was captured of a repository, and last what says which branch is checked out."""
-        engine = self._engine
-        last = [put for put in ready if is_head(put.entry.path, folder)]
-        pusher.push([put for put in ready if put not in last])
-        saved = []
-        for put in last:
-            path = put.entry.path
-            still = pusher.stills.small(path)
-            body = still.body if still is not None else b""
-            if names_saved(put, body, folder, engine.root, engine.journal, tally):
-                saved.append(put)
-            else:
-                message = "It waits for the branch that it names."
-                tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
-        pusher.push(saved)
+    def _push_heads(
+        self, pusher: Pusher, ready: list[Put], branches: Branches, tally: Tally
+    ) -> None:
+        """Put what was captured of a repository, such that ``HEAD`` names a branch that is there after each put."""
+        heads = {put.entry.path: put for put in ready if is_head(put.entry.path)}
+        lists = [put for put in ready if is_packed_refs(put.entry.path)]
+        pusher.push([put for put in ready if put not in lists and put.entry.path not in heads])
+        # The list may have lost the branch that was left, or have got the one that is checked out now.
+        for turn in (lists, []):
+            now = [path for path in heads if branches.has(path, pusher.stills.body(path))]
+            pusher.push([heads.pop(path) for path in now])
+            if not tally.unsaved.keys() & set(now):
+                pusher.push(turn)
+        for path in heads:
+            message = "It waits for the branch that it names."
+            tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
 
     # -- the manifest -----------------------------------------------------------------------------------
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ..errors import NotFound, PreconditionFailed
 from . import beneath
 from .filestat import pack
-from .ground import Tally
-from .journal import Flag, Journal
+from .ground import Ground, Tally
+from .journal import Flag, Journal, Row
 from .plan import Put
 from .scan import Scan
 
@@ -25,6 +26,8 @@ _PACK = b"/pack"
 _LISTS = b"info"
 _LIST_OF_PACKS = b"multi-pack-index"
 _HEAD = b"HEAD"
+_REFS = b"refs"
+_LOGS = b"logs"
 _REF = b"ref: "
 _PACKED_REFS = b"/packed-refs"
 
@@ -106,43 +109,74 @@ def unsettled(paths: Iterable[bytes]) -> set[bytes]:
     return {folder for path in paths if (folder := git_folder(path)) is not None}
 
 
-def is_head(path: bytes, folder: bytes) -> bool:
-    """Whether a file says what is checked out (also that of a submodule or of another working tree)."""
-    names = path[len(folder) + 1 :].split(b"/")
-    return names[-1] == _HEAD and names[0] not in (b"logs", b"refs")
+def is_head(path: bytes) -> bool:
+    """Whether a file in a ``.git`` folder says what is checked out (also that of a submodule or of another working tree)."""
+    *above, name = path.split(b"/")
+    return name == _HEAD and _LOGS not in above and _REFS not in above
 
 
-def names_saved(
-    put: Put, body: bytes, folder: bytes, root: int, journal: Journal, tally: Tally
-) -> bool:
-    """Whether S3 has the branch that a ``HEAD`` with these bytes names, or there is none in home either."""
-    if not body.startswith(_REF):
-        return True
-    ref = body[len(_REF) :].strip()
-    # A submodule has branches of its own, another working tree those of the repository.
-    places = {put.entry.path.rpartition(b"/")[0], folder}
-    return all(_is_saved(place, ref, root, journal, tally) for place in places)
+def is_packed_refs(path: bytes) -> bool:
+    """Whether a file in a ``.git`` folder lists branches and tags."""
+    return path.endswith(_PACKED_REFS)
 
 
-def _is_saved(place: bytes, ref: bytes, root: int, journal: Journal, tally: Tally) -> bool:
-    path, packed = place + b"/" + ref, place + _PACKED_REFS
-    if path in tally.unsaved:
-        return False
-    row = journal.get(path)
-    if row is not None and row.etag and not row.flags & Flag.REMOTE_GONE:
-        return True
-    if packed in tally.unsaved:
-        return False
-    try:
-        now = pack(beneath.lstat(root, packed))
-    except OSError as error:
-        if not beneath.is_gone(error):
+def is_ref(path: bytes) -> bool:
+    """Whether a file in a ``.git`` folder is a branch or a tag, lists them, or says which is checked out."""
+    above = path.split(b"/")[:-1]
+    is_one = _REFS in above and _LOGS not in above
+    return is_one or is_packed_refs(path) or is_head(path)
+
+
+class Branches:
+    """What S3 has of the branches of one repository, as far as the journal knows. ``folder`` is its ``.git``."""
+
+    def __init__(self, ground: Ground, tally: Tally, folder: bytes) -> None:
+        self._ground = ground
+        self._unsaved = tally.unsaved
+        self._folder = folder
+
+    def has(self, head: bytes, body: bytes) -> bool:
+        """Whether S3 has the branch that a ``HEAD`` at this path with these bytes names, or there is none in home either.
+
+        Raises StorageError.
+        """
+        if not body.startswith(_REF):
+            return True
+        ref = body[len(_REF) :].strip()
+        # A submodule has branches of its own, another working tree those of the repository.
+        return all(self._has(place, ref) for place in {head.rpartition(b"/")[0], self._folder})
+
+    def _has(self, place: bytes, ref: bytes) -> bool:
+        path, packed = place + b"/" + ref, place + _PACKED_REFS
+        root, journal = self._ground.root, self._ground.journal
+        if path in self._unsaved:
             return False
-    else:
+        row = journal.get(path)
+        if row is not None and row.etag and not row.flags & Flag.REMOTE_GONE:
+            return True
         row = journal.get(packed)
-        if row is None or row.stat != now:
-            return False  # they were packed after the scan
-    return beneath.is_missing(root, path)
+        if packed in self._unsaved:
+            return row is not None and self._lists(packed, row, ref)
+        try:
+            now = pack(beneath.lstat(root, packed))
+        except OSError as error:
+            if not beneath.is_gone(error):
+                return False
+        else:
+            if row is None or row.stat != now:
+                return False  # packed after the scan
+        return beneath.is_missing(root, path)
+
+    def _lists(self, packed: bytes, row: Row, ref: bytes) -> bool:
+        """Whether a branch is on the list that S3 has."""
+        if not row.etag:
+            return False
+        key = row.key or self._ground.names.key(packed)
+        try:
+            with self._ground.remote.get(key, row.etag) as body:
+                return b" " + ref + b"\n" in body.read()
+        except (NotFound, PreconditionFailed):
+            return False
 
 
 def has_stale_heads(folder: bytes, journal: Journal) -> bool:

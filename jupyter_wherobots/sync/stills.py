@@ -34,6 +34,10 @@ class Stills:
         """A small file as it was."""
         return self._small.get(path)
 
+    def body(self, path: bytes) -> bytes:
+        """Its bytes; none of a large one."""
+        return self._small[path].body if path in self._small else b""
+
     def large(self, path: bytes) -> Steady | None:
         """A large file as it was, from its beginning."""
         copy = self._large.get(path)

@@ -192,3 +192,20 @@ def test_a_large_index_is_of_the_time_of_its_objects(
         assert sync.run_pass().complete
         assert not list((place.state / "hot").iterdir())
     assert set(added) <= set(git(restored() / "repo", "ls-files").split("\n"))
+
+
+def test_a_branch_is_not_forgotten_while_head_names_it(
+    place: Place, restored: Restored, repository: Path
+) -> None:
+    git(repository, "checkout", "-qb", "other")
+    git(repository, "pack-refs", "--all")
+    with place.engine() as sync:
+        sync.run_pass()
+        git(repository, "checkout", "-q", "main")
+        git(repository, "branch", "-qD", "other")
+        place.s3.fail("PutObject", key=place.key("repo/.git/HEAD"), times=None)
+        assert not sync.run_pass().complete
+        head(restored() / "repo")
+        place.s3.heal()
+        assert sync.run_pass().complete
+    assert git(restored() / "repo", "branch", "--format=%(refname:short)") == "main\n"
