@@ -7,7 +7,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { IEntry, IMeasure } from './rest/shapes';
 import { asApiError } from './rest/errors';
-import { formatBytes } from './view/format';
+import { formatBytes, formatNumber } from './view/format';
 
 /** Say in a dialog what failed, where, and what to do next. */
 export async function showFailure(
@@ -37,7 +37,7 @@ export async function ask(
 /** How much something is: "1,204 files, 5.3 GB". */
 export function amount(measure: IMeasure, trans: TranslationBundle): string {
   const more = measure.complete ? '' : '+';
-  const count = `${measure.objects.toLocaleString('en')}${more}`;
+  const count = `${formatNumber(measure.objects)}${more}`;
   const size = `${formatBytes(measure.bytes)}${more}`;
   return measure.objects === 1
     ? trans.__('1 file, %1', size)

@@ -8,7 +8,7 @@ import type { IStatus } from './rest/shapes';
 import type { StatusModel } from './model/status';
 import type { UnsavedDocuments } from './unsaved';
 import { useSignal } from './view/context';
-import { formatDateTime, formatTime } from './view/format';
+import { formatDateTime, formatNumber, formatTime } from './view/format';
 
 /** What the item says, in short and in full. */
 export interface ISaved {
@@ -76,8 +76,8 @@ export function describe(
         restore && restore.filesTotal > 0
           ? trans.__(
               'Restoring home… %1 of %2 files',
-              restore.filesDone.toLocaleString('en'),
-              restore.filesTotal.toLocaleString('en')
+              formatNumber(restore.filesDone),
+              formatNumber(restore.filesTotal)
             )
           : trans.__('Restoring home…'),
       caption,
@@ -87,7 +87,7 @@ export function describe(
   const waiting = sync.pendingFiles + unsaved;
   if (waiting > 0) {
     return {
-      label: trans.__('%1 to save', waiting.toLocaleString('en')),
+      label: trans.__('%1 to save', formatNumber(waiting)),
       caption,
       level: (sync.oldestPendingSeconds ?? 0) > LATE_SECONDS ? 'bad' : 'busy'
     };

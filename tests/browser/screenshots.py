@@ -1,12 +1,13 @@
 """Photographs of the panel, in every state and theme, to be looked at; the best ones are in the README.
 
-python -m tests.browser.screenshots                         the README's, into docs/images
+python -m tests.browser.screenshots                         those of README and guides, into docs/images
 python -m tests.browser.screenshots FOLDER [STATE ...]      every state (or those named), into FOLDER
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -44,9 +45,16 @@ def server(s3: StrictS3, theme: str) -> Iterator[JupyterProcess]:
         yield running
 
 
-def every_state(browser: Browser, s3: StrictS3, folder: Path, chosen: Sequence[str]) -> None:
-    """Those whose names are chosen, or all."""
-    for name, theme in THEMES.items():
+def every_state(
+    browser: Browser,
+    s3: StrictS3,
+    folder: Path,
+    chosen: Sequence[str] = (),
+    themes: Sequence[str] = tuple(THEMES),
+) -> None:
+    """Those whose names are chosen, or all, in these themes."""
+    for name in themes:
+        theme = THEMES[name]
         take = Camera(folder, f"{name}-")
         states = [each for each in STATES if not chosen or each.__name__ in chosen]
         if states:
@@ -68,6 +76,21 @@ def every_state(browser: Browser, s3: StrictS3, folder: Path, chosen: Sequence[s
             page.get_by_role("tab", name="Managed Storage").click()
             expect(page.get_by_role("alert")).to_be_visible()
             Camera(folder, "")(page, "not-configured")
+
+
+PICKED = {
+    ("transfers", "dark"): ("dark-transfers-running.png", "transfers.png"),
+    ("home", "light"): ("light-home-changed-elsewhere.png", "home.png"),
+}
+"""For the guides: which state in which theme, the photograph of it, and its name there."""
+
+
+def for_guides(browser: Browser, s3: StrictS3) -> None:
+    """Those of every state that explain something."""
+    with tempfile.TemporaryDirectory() as folder:
+        for (state, theme), (taken, name) in PICKED.items():
+            every_state(browser, s3, Path(folder), [state], [theme])
+            shutil.copy(Path(folder) / taken, IMAGES / name)
 
 
 def for_readme(browser: Browser) -> None:
@@ -102,6 +125,7 @@ def main() -> None:
             every_state(browser, s3, Path(sys.argv[1]), sys.argv[2:])
         else:
             for_readme(browser)
+            for_guides(browser, s3)
         browser.close()
 
 

@@ -37,6 +37,15 @@ def check(page: Page, selector: str) -> None:
     assert [each for each in found if each["impact"] in ("serious", "critical")] == []
 
 
+# Elements that would move for some time, whatever the person asked of the system.
+MOVING = """
+selector => [...document.querySelectorAll(`${selector}, ${selector} *`)].filter(element => {
+  const { transitionDuration, animationDuration } = getComputedStyle(element);
+  return [transitionDuration, animationDuration].some(text => text.split(', ').some(each => each !== '0s'));
+}).map(element => element.outerHTML.slice(0, 200))
+"""
+
+
 @pytest.fixture(scope="module", params=THEMES)
 def themed(
     request: pytest.FixtureRequest,
@@ -75,6 +84,8 @@ def test_listings(seed: Seed, panel: Panel, s3: StrictS3) -> None:
     panel.button("Filter").click()
     panel.page.keyboard.type("nothing like it")
     check(panel.page, REGION)
+    panel.page.emulate_media(reduced_motion="reduce")
+    assert panel.page.evaluate(MOVING, REGION) == []
 
 
 def test_empty_and_failing(seed: Seed, panel: Panel, s3: StrictS3) -> None:

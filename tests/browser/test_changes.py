@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import pytest
@@ -166,6 +167,28 @@ def test_a_name_taken_at_the_destination_is_asked_about(
     assert keys(s3, f"{OWN}target/") == ["a (1).csv", "a.csv"]
 
 
+def test_a_move_that_is_cancelled_loses_nothing(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    names = [f"{n:02}.csv" for n in range(30)]
+    seed(*(f"{OWN}folder/{name}" for name in names))
+    seed(f"{OWN}target/there.csv")
+    panel.go(OWN)
+    panel.row("folder").click()
+    page.keyboard.press("Control+x")
+    panel.enter("target")
+    panel.grid.focus()
+    gate = s3.gate("CopyObject")
+    page.keyboard.press("Control+v")
+    gate.wait_for_arrivals(1, 60)
+    panel.region.get_by_role("button", name=re.compile("^Cancel “Move")).click()
+    gate.release()
+    transfers = panel.region.get_by_role("region", name="Transfers")
+    expect(transfers).to_contain_text(re.compile(r"Cancelled after \d+"))
+    left = {key.rpartition("/")[2] for key in keys(s3)}
+    assert left == {*names, "there.csv"}
+
+
 def test_share_puts_a_copy_beside_everybody_and_its_path_into_the_clipboard(
     seed: Seed, panel: Panel, page: Page, s3: StrictS3
 ) -> None:
@@ -218,3 +241,8 @@ def test_no_command_of_the_file_browser_is_in_the_menu(
     assert commands
     foreign = [each for each in commands if not each.startswith("jupyter-wherobots:")]
     assert foreign == ["__internal:context-menu-info"]  # how to get the browser's own menu
+    page.keyboard.press("Escape")
+    for part in ("toolbar", "navigation"):
+        panel.region.get_by_role(part).click(button="right", position={"x": 120, "y": 5})
+        expect(page.locator(".lm-Menu-item[data-command^=filebrowser]")).to_have_count(0)
+        page.keyboard.press("Escape")

@@ -19,6 +19,7 @@ from tests.strict_s3 import StrictS3
 pytestmark = pytest.mark.browser
 
 HOME = f"{ORGANIZATION}/notebooks/customer-{USER}/"
+SAVED = re.compile(r"^Saved \d\d:\d\d:\d\d$")
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +65,11 @@ def open_view(page: Page) -> Locator:
 def test_a_saved_notebook_is_in_s3_and_the_status_says_when(
     page: Page, synchronised: JupyterProcess, s3_of_home: StrictS3
 ) -> None:
-    expect(item(page)).to_have_text(re.compile(r"^Saved \d\d:\d\d:\d\d$"), timeout=30_000)
+    expect(item(page)).to_have_text(SAVED, timeout=30_000)
     (synchronised.home / "work.txt").write_text("precious")
     s3_of_home.wait_until(lambda: s3_of_home.object(f"{HOME}work.txt") is not None, 30)
     assert s3_of_home.body(f"{HOME}work.txt") == b"precious"
-    expect(item(page)).to_have_text(re.compile(r"^Saved \d\d:\d\d:\d\d$"), timeout=30_000)
+    expect(item(page)).to_have_text(SAVED, timeout=30_000)
     panel = Panel(page).open()
     panel.enter("notebooks", f"customer-{USER}")
     expect(panel.row("work.txt")).to_be_visible()
@@ -149,6 +150,67 @@ def test_a_conflict_keeps_both_and_says_where(
     expect(view).to_contain_text("both.txt")
     view.get_by_role("button", name=re.compile("^Open the other version")).first.click()
     expect(page.locator(".jp-FileEditor:visible .cm-content")).to_have_text("theirs")
+
+
+def test_what_was_deleted_in_s3_is_saved_again(
+    page: Page, synchronised: JupyterProcess, s3_of_home: StrictS3
+) -> None:
+    (synchronised.home / "wanted.txt").write_text("mine")
+    s3_of_home.wait_until(lambda: s3_of_home.object(f"{HOME}wanted.txt") is not None, 60)
+    expect(item(page)).to_have_text(SAVED)
+    s3_of_home.delete(f"{HOME}wanted.txt")
+    view = open_view(page)
+    view.get_by_role("button", name="Look for changes in S3").click()
+    again = view.get_by_role("button", name="Save again: wanted.txt")
+    again.click()
+    s3_of_home.wait_until(lambda: s3_of_home.object(f"{HOME}wanted.txt") is not None, 60)
+    expect(again).to_have_count(0)
+    assert s3_of_home.body(f"{HOME}wanted.txt") == b"mine"
+
+
+def test_when_nearly_all_is_gone_a_person_is_asked(
+    page: Page, synchronised: JupyterProcess, s3_of_home: StrictS3
+) -> None:
+    names = [f"part-{n:02}.csv" for n in range(40)]
+    for name in names:
+        (synchronised.home / name).write_text("x")
+    s3_of_home.wait_until(lambda: len(s3_of_home.keys(f"{HOME}part-")) == len(names), 60)
+    expect(item(page)).to_have_text(SAVED)
+    for name in names:
+        (synchronised.home / name).unlink()
+    view = open_view(page)
+    button = view.get_by_role("button", name="Delete all 40 in S3 too")
+    expect(button).to_be_visible(timeout=60_000)
+    expect(view).to_contain_text("part-00.csv")
+    assert len(s3_of_home.keys(f"{HOME}part-")) == len(names)
+    button.click()
+    s3_of_home.wait_until(lambda: s3_of_home.keys(f"{HOME}part-") == [], 60)
+    expect(button).to_have_count(0)
+
+
+def test_what_the_last_stop_could_not_save_is_named(
+    browser: Browser, tmp_path: Path, s3_of_home: StrictS3
+) -> None:
+    user = f"{USER}-stopped"
+    environment = {
+        **PLACE,
+        **s3_settings(s3_of_home),
+        "WHEROBOTS_USER": user,
+        "WHEROBOTS_HOME_PERSISTENCE": "sync",
+        "WHEROBOTS_STOP_TIMEOUT": "5",
+    }
+    precious = f"{ORGANIZATION}/notebooks/customer-{user}/precious"
+    s3_of_home.deny(precious)
+    try:
+        with lab(tmp_path, environment) as server:
+            (server.home / "precious.csv").write_text("x")
+            server.stop()
+        with lab(tmp_path, environment) as server, visit(browser, server) as page:
+            view = open_view(page)
+            expect(view.get_by_role("heading", name="What the last stop")).to_be_visible()
+            expect(view.get_by_role("button", name="precious.csv").last).to_be_visible()
+    finally:
+        s3_of_home.allow_all()
 
 
 def test_the_lease_is_taken_over_from_another_instance(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from obstore.store import S3Store
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.lab import ORGANIZATION, OWN, Panel
+from tests.browser.conftest import s3_client, s3_settings
+from tests.browser.lab import ORGANIZATION, OWN, PLACE, Panel, lab, visit
+from tests.conftest import ACCESS_KEY, REGION, SECRET_KEY, Endpoint, Server
 from tests.strict_s3 import StrictS3
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -113,3 +124,61 @@ def test_the_keyboard_reaches_the_end_of_what_is_here(large: Panel, page: Page) 
         expect(selected).to_be_in_viewport()
         expect(selected).to_have_attribute("data-index", re.compile(r"999$"))
     assert long_tasks(page) == []
+
+
+@pytest.fixture(scope="module")
+def rclone_in_memory() -> Iterator[Endpoint]:
+    """`rclone serve s3 :memory:` with a folder of 100,000 small objects."""
+    program = str(Path(sys.executable).with_name("rclone"))
+    command = [program, "serve", "s3", ":memory:", "--addr", "127.0.0.1:0"]
+    command += ["--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--config", os.devnull]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        started = next(line for line in process.stderr if "Starting s3 server on [" in line)
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        url = started.partition("Starting s3 server on [")[2].partition("]")[0].rstrip("/")
+        endpoint = Server(url, "bucket")
+        s3_client(endpoint).create_bucket(Bucket=endpoint.bucket)
+        store = S3Store(
+            endpoint.bucket,
+            endpoint=url,
+            access_key_id=ACCESS_KEY,
+            secret_access_key=SECRET_KEY,
+            region=REGION,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True},
+        )
+        keys = (f"{ORGANIZATION}/{OWN}large/{n:08}.bin" for n in range(COUNT))
+        with ThreadPoolExecutor(16) as threads:
+            for _ in threads.map(lambda key: store.put(key, b"x"), keys):
+                pass
+        yield endpoint
+        process.terminate()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_it_opens_on_rclone_too(
+    browser: Browser, tmp_path: Path, rclone_in_memory: Endpoint
+) -> None:
+    """As smooth and as small; when the first row is there is up to rclone, which needs most of it for one page."""
+    client = s3_client(rclone_in_memory)
+    prefix = f"{ORGANIZATION}/{OWN}large/"
+    began = time.perf_counter()
+    client.list_objects_v2(Bucket=rclone_in_memory.bucket, Prefix=prefix, Delimiter="/")
+    one_page = (time.perf_counter() - began) * 1000
+    environment = {**PLACE, **s3_settings(rclone_in_memory)}
+    with lab(tmp_path, environment) as server, visit(browser, server) as page:
+        panel = Panel(page).open().go(OWN)
+        page.evaluate(WATCH)
+        grid: Any = panel.grid.element_handle()
+        first = page.evaluate(OPEN, [grid, "large"])
+        most = page.evaluate(SCROLL, grid)
+        print(
+            f"rclone: one page {one_page:.0f} ms, first row {first:.0f} ms, {most} DOM nodes, "
+            f"long tasks {page.evaluate('longTasks')}"
+        )
+        expect(panel.row("00099999.bin")).to_be_visible()
+        assert first <= FIRST_ROW_MS + one_page
+        assert most <= DOM_NODES
+        assert long_tasks(page) == []

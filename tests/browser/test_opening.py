@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Seed
-from tests.browser.lab import ORGANIZATION, OWN, Panel
+from tests.browser.lab import ORGANIZATION, OWN, Panel, open_lab
+from tests.jupyter_process import TOKEN, JupyterProcess
 from tests.strict_s3 import StrictS3
 
 pytestmark = pytest.mark.browser
@@ -124,6 +125,22 @@ def test_a_large_file_is_not_opened_blindly(panel: Panel, page: Page, s3: Strict
     panel.row("big.csv").dblclick()
     expect(page.get_by_role("dialog")).to_contain_text("It has 30 MB")
     assert s3.count("GetObject") == 0
+
+
+def test_how_large_is_a_setting(
+    panel: Panel, page: Page, s3: StrictS3, lab_server: JupyterProcess
+) -> None:
+    s3.put_synthetic(f"{ORGANIZATION}/{OWN}big.csv", 2 * 2**20)
+    url = f"{lab_server.url}lab/api/settings/jupyter-wherobots:plugin"
+    headers = {"Authorization": f"token {TOKEN}"}
+    try:
+        page.request.put(url, headers=headers, data={"raw": '{"openLimit": 1}'})
+        open_lab(page, lab_server)
+        panel.open().go(OWN)
+        panel.row("big.csv").dblclick()
+        expect(page.get_by_role("dialog")).to_contain_text("files over 1.0 MB are not opened")
+    finally:
+        page.request.put(url, headers=headers, data={"raw": "{}"})
 
 
 def test_a_name_that_jupyterlab_cannot_address_is_said(

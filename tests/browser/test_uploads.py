@@ -190,6 +190,36 @@ def test_a_folder_is_uploaded_with_all_that_is_in_it(
     }
 
 
+def test_a_dropped_folder_is_uploaded_with_all_that_is_in_it(
+    panel: Panel, page: Page, s3: StrictS3, tmp_path: Path
+) -> None:
+    """As the operating system drops it: a script can make files for a drop, but no folders."""
+    for name in ("study/a.csv", "study/deep/er/b.csv", "single.csv"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+    (tmp_path / "study" / "empty").mkdir()
+    panel.go(OWN)
+    box = panel.grid.bounding_box()
+    assert box is not None
+    dropped = {"items": [], "dragOperationsMask": 1}
+    dropped["files"] = [str(tmp_path / "study"), str(tmp_path / "single.csv")]
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        at = {"x": box["x"] + 100, "y": box["y"] + 200}
+        session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": dropped})
+    expect(panel.row("study")).to_be_visible()
+    expect(transfers(panel)).to_contain_text("All done")
+    base = f"{ORGANIZATION}/{OWN}"
+    s3.wait_until(lambda: s3.object(f"{base}study/empty/") is not None)
+    assert s3.contents(base) == {
+        f"{base}single.csv": b"single.csv",
+        f"{base}study/a.csv": b"study/a.csv",
+        f"{base}study/deep/er/b.csv": b"study/deep/er/b.csv",
+        f"{base}study/empty/": b"",
+    }
+
+
 @contextmanager
 def parts_held_after(s3: StrictS3, count: int) -> Iterator[None]:
     """S3 takes so many parts, and lets the others wait until the block ends."""

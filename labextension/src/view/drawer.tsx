@@ -15,7 +15,7 @@ import { isOver, takenNames } from '../model/jobs';
 import type { Answer, Transfer } from '../model/transfer';
 import { parentOf } from '../model/paths';
 import { usePanel, useSignal } from './context';
-import { formatBytes, formatDuration } from './format';
+import { formatBytes, formatDuration, formatNumber } from './format';
 import { pauseIcon, resumeIcon, retryIcon } from './icons';
 import { IconButton } from './toolbar';
 
@@ -214,15 +214,15 @@ function Job(props: { job: IJob }): JSX.Element {
 }
 
 function factsOf(job: IJob, trans: TranslationBundle): string {
-  const done = job.objects.toLocaleString('en');
-  const all = job.totalObjects?.toLocaleString('en');
+  const done = formatNumber(job.objects);
+  const all = job.totalObjects === null ? null : formatNumber(job.totalObjects);
   const size = formatBytes(job.bytes);
   const skipped = job.skipped > 0 ? trans.__(', %1 skipped', job.skipped) : '';
   switch (job.state) {
     case 'waiting':
       return trans.__('Waiting');
     case 'running':
-      return all === undefined
+      return all === null
         ? trans.__('Counting… %1 so far', done)
         : trans.__('%1 of %2', done, all);
     case 'done':

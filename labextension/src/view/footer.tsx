@@ -3,7 +3,7 @@
  */
 import * as React from 'react';
 import { usePanel, useSignal } from './context';
-import { formatBytes } from './format';
+import { formatBytes, formatNumber } from './format';
 
 export function Footer(): JSX.Element {
   const { browser, notice, trans } = usePanel();
@@ -12,25 +12,25 @@ export function Footer(): JSX.Element {
   useSignal(notice.changed);
   const { rows, folder, selection } = browser;
   const more = folder.complete ? '' : '+';
-  const count = rows.length.toLocaleString('en');
+  const count = formatNumber(rows.length);
   let text = '';
   const { search } = browser;
   if (search) {
-    const scanned = search.scanned.toLocaleString('en');
+    const scanned = formatNumber(search.scanned);
     text = search.running
       ? trans.__('Searching… %1 found, %2 looked at', count, scanned)
       : search.complete
         ? trans.__('%1 found', count)
         : trans.__('The first %1; there may be more', count);
   } else if (browser.gathering) {
-    const read = folder.entries.length.toLocaleString('en');
+    const read = formatNumber(folder.entries.length);
     text = trans.__('Reading the whole folder… %1 so far', read);
   } else if (selection.size > 1) {
     const entries = browser.selectedEntries;
     const bytes = entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0);
     text = trans.__(
       '%1 of %2 selected, %3',
-      entries.length.toLocaleString('en'),
+      formatNumber(entries.length),
       count + more,
       formatBytes(bytes)
     );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatBytes, formatDate } from './format';
+import { formatBytes, formatDate, formatNumber } from './format';
 
 test.each([
   [0, '0 B'],
@@ -21,4 +21,14 @@ test('a date is as short as it stays clear', () => {
   );
   expect(formatDate(new Date(2026, 2, 5).toISOString(), now)).toMatch(/Mar/);
   expect(formatDate(new Date(2020, 2, 5).toISOString(), now)).toMatch(/2020/);
+});
+
+test('numbers follow the language of the page', () => {
+  const words = (lang: string): string => {
+    document.documentElement.lang = lang;
+    return formatNumber(12_345);
+  };
+  expect(words('en')).toBe('12,345');
+  expect(words('de-DE')).toBe('12.345');
+  expect(words('no such language')).not.toBe('');
 });

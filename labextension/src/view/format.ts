@@ -30,24 +30,37 @@ export function formatDuration(
     : trans.__('%1 h', Math.round(seconds / 3600));
 }
 
+/** The language of the page; undefined (the browser's) if that is no language tag. */
 function language(): string | undefined {
-  return document.documentElement.lang || undefined;
+  try {
+    return Intl.getCanonicalLocales(document.documentElement.lang)[0];
+  } catch {
+    return undefined;
+  }
 }
 
 function formatter(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   const key = `${language() ?? ''} ${JSON.stringify(options)}`;
   let made = formatters.get(key);
   if (!made) {
-    try {
-      made = new Intl.DateTimeFormat(language(), options);
-    } catch {
-      made = new Intl.DateTimeFormat(undefined, options); // a page language that is no language tag
-    }
+    made = new Intl.DateTimeFormat(language(), options);
     formatters.set(key, made);
   }
   return made;
 }
 const formatters = new Map<string, Intl.DateTimeFormat>();
+
+/** A count: "12,345" in English. */
+export function formatNumber(count: number): string {
+  const key = language() ?? '';
+  let made = numbers.get(key);
+  if (!made) {
+    made = new Intl.NumberFormat(language());
+    numbers.set(key, made);
+  }
+  return made.format(count);
+}
+const numbers = new Map<string, Intl.NumberFormat>();
 
 /** As short as it stays clear: the time today, the day this year, else month and year. */
 export function formatDate(iso: string, now = new Date()): string {

@@ -324,6 +324,11 @@ function Conflicts(
                 button(trans.__('Open the other version'), keptAs, () =>
                   openRemote(keptAs)
                 )}
+              {keptAs !== null &&
+                reachable &&
+                button(trans.__('Bring the other here'), keptAs, () =>
+                  bringHere(keptAs)
+                )}
               {NEWER.has(kind) &&
                 reachable &&
                 button(trans.__('Open the version in S3'), path, () =>

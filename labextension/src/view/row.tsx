@@ -9,7 +9,12 @@ import type { SortKey } from '../model/order';
 import { parentOf } from '../model/paths';
 import type { IEntry, IRoot } from '../rest/shapes';
 import { usePanel } from './context';
-import { formatBytes, formatDate, formatDateTime } from './format';
+import {
+  formatBytes,
+  formatDate,
+  formatDateTime,
+  formatNumber
+} from './format';
 import { NameField } from './namefield';
 
 /** A button of a row leaves the keyboard where it is. */
@@ -125,7 +130,7 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element {
     where + entry.name,
     entry.size === null
       ? ''
-      : trans.__('Size: %1 bytes', entry.size.toLocaleString('en')),
+      : trans.__('Size: %1 bytes', formatNumber(entry.size)),
     entry.lastModified
       ? trans.__('Modified: %1', formatDateTime(entry.lastModified))
       : '',
