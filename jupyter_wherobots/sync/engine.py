@@ -12,11 +12,13 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import timedelta
 from pathlib import Path
 
 from ..errors import AccessDenied, StorageFailed, WherobotsError
 from ..layout import INTERNAL
+from ..s3.bucket import server_time
 from ..s3.client import S3, Stop
 from ..s3.multipart import abort, list_uploads
 from ..s3.probe import Capabilities, probe
@@ -51,6 +53,8 @@ _MARKER = "user.wherobots.root"
 """An extended attribute of home that names its journal: another folder in its place has none."""
 _COMPLETE = "complete"
 _LISTED = "listed"
+_PROBE = timedelta(hours=1)
+"""No probe takes so long."""
 _LEFT_BEHIND = (
     "The instance before this one ended without a final pass: "
     "what changed in its last moments may not have been saved."
@@ -245,6 +249,10 @@ class Engine:
         """Whether this engine may overwrite and delete, now: it holds the lease."""
         return self.lease is None or self.lease.held
 
+    def uploading(self, key: str) -> AbstractContextManager[None]:
+        """Let other instances know, while it is entered, that something is uploaded to a key by parts."""
+        return nullcontext() if self.lease is None else self.lease.uploading(key)
+
     def lease_status(self) -> LeaseStatus:
         """What the status says of the lease."""
         return LeaseStatus() if self.lease is None else self.lease.status()
@@ -293,16 +301,21 @@ class Engine:
         """Abort the uploads of a process that was killed: those it wrote down, and those it had no time to."""
         keys = {each.key for each in self.journal.all_intents()}
         if keys:
-            for key, upload in remote.uploads(self.names.prefix):
-                if key in keys:
-                    remote.abort(key, upload)
+            remote.abort_at(keys, self.names.prefix)
+
+    def _abort_probes(self, probes: str, key: str) -> None:
+        """Abort what probes that were killed left: our own, whose keys nobody else has, and very old ones of others."""
+        for left in list(list_uploads(self._s3, probes)):
+            ours = left.key.startswith(key)
+            now = None if ours else server_time(self._s3, probes)
+            if ours or (now is not None and now - left.initiated > _PROBE):
+                abort(self._s3, left.key, left.upload_id)
 
     def _probe(self) -> Capabilities:
-        key = f"{self.names.prefix}{INTERNAL}probe-{self.journal.engine[:16]}"
-        # The key is this engine's own, so an upload to it was left by a probe of ours that was killed.
+        probes = f"{self.names.prefix}{INTERNAL}probe-"
+        key = probes + self.journal.engine[:16]
         with suppress(WherobotsError):
-            for left in list(list_uploads(self._s3, key)):
-                abort(self._s3, left.key, left.upload_id)
+            self._abort_probes(probes, key)
         try:
             found = probe(self._s3, key)
         except AccessDenied as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,7 +101,8 @@ class Memory:
 class Ground:
     """What a push stands on. ``root``: the open home; ``room``: where a copy of a file may lie for a moment.
 
-    ``may_replace``: whether this instance may overwrite and delete, at the moment it is asked. ``judging``: the pass counts
+    ``may_replace``: whether this instance may overwrite and delete, at the moment it is asked. ``uploading``: lets others
+    know that something is uploaded to a key by parts, in case it is left behind. ``judging``: the pass counts
     when it is asked how often something was so. ``last``: there will be no later pass, so nothing is left for one.
     """
 
@@ -115,5 +117,6 @@ class Ground:
     memory: Memory
     stamp: Callable[[], int]
     may_replace: Callable[[], bool]
+    uploading: Callable[[str], AbstractContextManager[None]]
     judging: bool = True
     last: bool = False

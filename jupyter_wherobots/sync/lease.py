@@ -4,16 +4,23 @@ One object, created only if there is none and renewed only if it is still ours; 
 (the Date of an answer minus the object's Last-Modified), so that no machine's clock matters. Who does not hold it only adds
 files. Nothing rests on the lease alone: every write carries the version it is about, which fences off a holder that woke
 up late.
+
+It also says which multipart uploads its holder has begun: S3 tells nobody whose an upload is, and one that died together with
+its state directory cannot abort them any more. So whoever finds a lease left behind does.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from ..errors import NotFound, PreconditionFailed, WherobotsError
 from ..layout import INTERNAL
@@ -33,6 +40,14 @@ _NAME = "lease.json"
 _LARGEST = 65536
 
 
+@dataclass(frozen=True)
+class Remains:
+    """What a holder that was killed may have left: uploads to keys of these digests, begun before ``until`` on S3's clock."""
+
+    digests: frozenset[str]
+    until: datetime
+
+
 class Lease:
     """The lease of one engine. ``engine`` is its id, which a restart with the same state has again."""
 
@@ -48,6 +63,8 @@ class Lease:
         self._etag = ""
         self._renewed: float | None = None
         self._other = ""
+        self._uploading: set[str] = set()
+        self._remains: Remains | None = None
         self.left_behind = False
         """The holder before never gave it back: it was killed, or lost its network."""
 
@@ -72,6 +89,7 @@ class Lease:
     def hold(self) -> bool:
         """Take or renew the lease now, and keep renewing it in the background. Raises StorageError."""
         held = self._try(force=False)
+        self._clear_up()
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._renew_on, name="wherobots-lease", daemon=True
@@ -83,11 +101,27 @@ class Lease:
         """A person's word: take it from the other instance, which then only adds. Raises StorageError."""
         return self._try(force=True)
 
+    @contextmanager
+    def uploading(self, key: str) -> Iterator[None]:
+        """Make it known, while the block lasts, that an upload to this key may be under way."""
+        digest = _digest(key)
+        self._uploading.add(digest)
+        try:
+            if self.held:
+                # Not worth failing for: then a rule of the bucket, if there is one, has to do.
+                with suppress(WherobotsError):
+                    self._try(force=False)
+            yield
+        finally:
+            self._uploading.discard(digest)
+
     def release(self, seconds: float) -> None:
         """Give it back, if it is ours; waits at most ``seconds`` for S3. Never raises."""
         self._stop.set()
-        with self._lock:
-            etag, self._etag, self._renewed = self._etag, "", None
+        if not self._lock.acquire(timeout=seconds):
+            return  # a renewal hangs
+        etag, self._etag, self._renewed = self._etag, "", None
+        self._lock.release()
         if etag:
             failpoint("lease.before-release")
             with suppress(WherobotsError):
@@ -118,7 +152,12 @@ class Lease:
             return True
 
     def _put(self, base: str) -> str:
-        body = {"engine": self._engine, "host": socket.gethostname(), "process": os.getpid()}
+        body = {
+            "engine": self._engine,
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "uploads": sorted(self._uploading.copy()),
+        }
         return self._remote.put(self._key, json.dumps(body).encode(), {}, base or None)
 
     def _free(self, force: bool) -> str | None:
@@ -135,6 +174,7 @@ class Lease:
         now = server_time(self._remote.s3, self._key)
         if now is not None and (now - modified).total_seconds() > TTL:
             self.left_behind = True
+            self._remains = Remains(_digests(holder), modified + timedelta(seconds=TTL))
             return etag
         self._other = str(holder.get("host") or "another machine")
         return None
@@ -145,6 +185,23 @@ class Lease:
                 self._try(force=False)
             except WherobotsError as error:
                 log.warning("The lease on home could not be renewed: %s", error)
+            self._clear_up()
+
+    def _clear_up(self) -> None:
+        """Abort what the holder before left behind, if it was killed and the lease is ours now."""
+        remains = self._remains
+        if remains is None or not self.held:
+            return
+        self._remains = None
+        if not remains.digests:
+            return
+        try:
+            for each in self._remote.uploads(self._prefix):
+                if _digest(each.key) in remains.digests and each.initiated < remains.until:
+                    log.info("Aborting an upload of %s that a killed instance left", each.key)
+                    self._remote.abort(each.key, each.upload_id)
+        except WherobotsError as error:
+            log.warning("Uploads of a killed instance could not be aborted: %s", error)
 
 
 def _parsed(content: bytes) -> dict[str, object]:
@@ -153,3 +210,13 @@ def _parsed(content: bytes) -> dict[str, object]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _digest(key: str) -> str:
+    """Short, so that thousands of keys fit, and no name of a user's file lies in the lease."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _digests(holder: dict[str, object]) -> frozenset[str]:
+    found = holder.get("uploads")
+    return frozenset(map(str, found)) if isinstance(found, list) else frozenset()

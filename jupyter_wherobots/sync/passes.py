@@ -216,6 +216,7 @@ class Passes:
             engine.memory,
             engine.stamp,
             may_replace=engine.may_replace,
+            uploading=engine.uploading,
             judging=order.kind is Kind.FULL,
             last=order.last,
         )

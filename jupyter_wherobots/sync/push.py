@@ -315,9 +315,9 @@ class Pusher:
         def send(base: str | None) -> str:
             nonlocal again
             if again:
-                self._remote.abort_at(load.key)
+                self._remote.abort_at({load.key}, load.key)
             again = True
-            with self._open_large(path, packed) as file:
+            with self._open_large(path, packed) as file, self._ground.uploading(load.key):
                 try:
                     return self._remote.put_file(
                         load.key,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import stat as st
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
-from ..errors import NotFound, PreconditionFailed, WherobotsError
+from ..errors import NotFound, PreconditionFailed, Throttled, Unreachable, WherobotsError
 from ..s3 import keys, listing, multipart, objects
 from ..s3.client import S3, EtagForm, Stop
 from ..s3.objects import Head
@@ -194,18 +194,22 @@ class Remote:
         """Abort a multipart upload; no error if it is gone."""
         multipart.abort(self.s3, key, upload)
 
-    def uploads(self, prefix: str) -> list[tuple[str, str]]:
-        """Key and id of the multipart uploads under way below a prefix."""
-        return [(each.key, each.upload_id) for each in multipart.list_uploads(self.s3, prefix)]
+    def uploads(self, prefix: str) -> list[multipart.Pending]:
+        """The multipart uploads under way below a prefix."""
+        return list(multipart.list_uploads(self.s3, prefix))
 
-    def abort_at(self, key: str) -> None:
-        """Abort every multipart upload to a key, as far as that is allowed. Never raises."""
+    def abort_at(self, keys: Collection[str], prefix: str) -> None:
+        """Abort every multipart upload to these keys below a prefix. Raises Unreachable and Throttled; what is not allowed,
+        or not known to the store, is only logged.
+        """
         try:
-            for each, upload in self.uploads(key):
-                if each == key:
-                    self.abort(key, upload)
+            for each in self.uploads(prefix):
+                if each.key in keys:
+                    self.abort(each.key, each.upload_id)
+        except (Unreachable, Throttled):
+            raise
         except WherobotsError as error:
-            log.warning("Unfinished uploads of %s could not be aborted: %s", key, error)
+            log.warning("Unfinished uploads below %s could not be aborted: %s", prefix, error)
 
     def replace_own(self, key: str, body: bytes, base: str | None) -> str:
         """Put one of the mirror's own objects, over whatever version is there; ``base`` is a guess that spares a look."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from jupyter_wherobots.s3 import multipart
+from jupyter_wherobots.s3.client import S3
 from jupyter_wherobots.sync.lease import TTL
-from jupyter_wherobots.sync.service import HomeSync
+from jupyter_wherobots.sync.service import HomeSync, SyncOptions
 from jupyter_wherobots.sync.status import Why
 from tests.strict_s3 import Fault
 from tests.sync.conftest import PREFIX, Place, QuickClock
@@ -163,3 +168,64 @@ def test_an_engine_that_writes_nothing_needs_no_lease(place: Place) -> None:
     with place.engine() as first:
         assert first.run_pass().complete
     assert place.s3.count("PutObject") == 0
+
+
+def test_uploads_of_an_instance_that_died_with_its_state_are_aborted(
+    place: Place, other: HomeSync
+) -> None:
+    """By whoever takes the lease, and nobody else's: S3 does not tell whose an upload is."""
+    place.write("large", os.urandom((16 << 20) + 1))
+    first = HomeSync(
+        S3(place.s3.bucket), PREFIX, place.home, place.state, options=SyncOptions(hints=False)
+    )
+    by_hand = multipart.create(S3(place.s3.bucket), place.key("by hand"), metadata={})
+    with place.s3.gate("UploadPart", key=place.key("large")) as gate:
+        # Frozen in the middle: what a dead one leaves, except that it will wake up.
+        dying = threading.Thread(target=first.run_pass)
+        dying.start()
+        gate.wait_for_arrivals(timeout=30)
+        assert {each.key for each in place.s3.uploads()} == {
+            place.key("large"),
+            place.key("by hand"),
+        }
+        place.s3.clock.advance(TTL + 1)
+        later = multipart.create(S3(place.s3.bucket), place.key("large"), metadata={})
+        (other.home / "a").write_bytes(b"a")
+        assert other.run_pass().complete
+        assert {each.upload_id for each in place.s3.uploads()} == {by_hand, later}
+        gate.release()
+        dying.join(60)
+    # It was not dead: it has lost nothing, and begun anew.
+    assert first.run_pass().complete
+    first.stop()
+    assert place.remote() == {**place.local(), "a": b"a"}
+
+
+def test_an_upload_that_may_not_be_looked_for_keeps_nothing_from_being_saved(
+    place: Place, other: HomeSync
+) -> None:
+    body = json.dumps({"engine": "dead", "host": "gone", "uploads": ["0123456789abcdef"]})
+    place.s3.put(LEASE, body.encode())
+    place.s3.clock.advance(TTL + 1)
+    place.s3.fail("ListMultipartUploads", code="AccessDenied", times=None)
+    place.write("a")
+    with place.engine() as first:
+        place.s3.fail("PutObject", Fault.RESET_AFTER, key=place.key("a"), times=5)
+        place.s3.fail("HeadObject", Fault.RESET_BEFORE, key=place.key("a"), times=20)
+        first.run_pass()
+    place.s3.heal()
+    place.s3.fail("ListMultipartUploads", code="AccessDenied", times=None)
+    with place.engine() as again:
+        assert again.run_pass().complete
+    assert place.remote() == place.local()
+
+
+def test_uploads_of_old_probes_are_aborted(place: Place) -> None:
+    s3 = S3(place.s3.bucket)
+    multipart.create(s3, PREFIX + ".wherobots/probe-of-the-dead", metadata={})
+    place.s3.clock.advance(2 * 3600)
+    young = multipart.create(s3, PREFIX + ".wherobots/probe-of-another", metadata={})
+    place.write("a")
+    with place.engine(capabilities=None) as sync:
+        assert sync.run_pass().complete
+    assert [each.upload_id for each in place.s3.uploads()] == [young]
