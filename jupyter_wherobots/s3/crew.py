@@ -36,6 +36,15 @@ class Budget:
                 self._changed.wait(_POLL)
             self._free -= size
 
+    def take_free(self, size: int) -> bool:
+        """Hold ``size`` bytes if they are free now, and say whether they were."""
+        size = min(size, self.size)
+        with self._changed:
+            if self._free < size:
+                return False
+            self._free -= size
+            return True
+
     def give(self, size: int) -> None:
         """Give back what `take` took, from any thread."""
         with self._changed:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import Cancelled, NotFound, PreconditionFailed, StorageFailed, WherobotsError
+from ..s3 import ranges
 from . import beneath, landing
 from .arrivals import Arrivals, Wish, local_stat, order
 from .clock import Clock
@@ -36,6 +37,8 @@ _RESERVE = 64 * 1024 * 1024
 _BATCH = 5000
 _MAX_LINK = 4096
 _SMALL = 1024 * 1024
+_LARGE = 32 * 1024 * 1024
+"""Bytes above which an object is worth several requests at once."""
 
 Conflict = tuple[bytes, str, str, "bytes | None"]
 
@@ -267,7 +270,11 @@ class Restorer:
             return Fetched(wish, [(wish.path, self._row(wish, landed))], 0)
 
     def _download(self, wish: Wish, path: bytes) -> tuple[Landed, int]:
-        with self._remote.get(wish.key, wish.etag) as body:
+        if wish.size > _LARGE:
+            opened = ranges.get(self._remote.s3, wish.key, wish.etag, stop=self._halt)
+        else:
+            opened = self._remote.get(wish.key, wish.etag)
+        with opened as body:
             described = body.metadata
             mtime_ns = _number(described.get(MTIME), wish.mtime_ns)
             mode = _number(described.get(MODE), 0o644, 8) & 0o7777
