@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 
+from .. import __version__
 from ..errors import AccessDenied, StorageFailed, WherobotsError
 from ..layout import INTERNAL
 from ..s3.bucket import server_time
@@ -55,6 +56,8 @@ _COMPLETE = "complete"
 _LISTED = "listed"
 _PROBE = timedelta(hours=1)
 """No probe takes so long."""
+_TRUST = 20
+"""So many later starts rest on a probe that found nothing amiss."""
 _LEFT_BEHIND = (
     "The instance before this one ended without a final pass: "
     "what changed in its last moments may not have been saved."
@@ -200,7 +203,7 @@ class Engine:
         halt = restorer.renew(Halt(stop, Deadline(self.clock, None)))
         restorer.fetch(told)
         if not restorer.wishes and not restorer.harvest.failures:
-            self.journal.set_meta(restored=_COMPLETE)
+            self.journal.set_meta(restored=_COMPLETE, whole="yes")
             failpoint("engine.restored")
         elif halt.error is not None:
             raise halt.error
@@ -312,6 +315,8 @@ class Engine:
                 abort(self._s3, left.key, left.upload_id)
 
     def _probe(self) -> Capabilities:
+        if self._is_trusted():
+            return FULL
         probes = f"{self.names.prefix}{INTERNAL}probe-"
         key = probes + self.journal.engine[:16]
         with suppress(WherobotsError):
@@ -321,10 +326,24 @@ class Engine:
         except AccessDenied as error:
             self.notes += (f"What this store can do could not be tried: {error.message}",)
             return FULL
+        if found == FULL:
+            self.journal.set_meta(trusted=f"{__version__} {_TRUST}")
         self.notes += found.notes
         if not found.delete_if_match and not self._options.delete_without_conditions:
             self.notes += ("So what is deleted in home is not deleted in S3.",)
         return found
+
+    def _is_trusted(self) -> bool:
+        """Whether an earlier start found that this store keeps every condition, which spares this one some 30 requests.
+
+        The journal is of one endpoint and bucket only. A store that lacks something is probed at each start: it may have
+        been a fault of the moment.
+        """
+        version, _, left = self.journal.meta("trusted").rpartition(" ")
+        if version != __version__ or left == "0":
+            return False
+        self.journal.set_meta(trusted=f"{version} {int(left) - 1}")
+        return True
 
 
 def as_conflicts(found: list[tuple[bytes, str, str, bytes | None]]) -> tuple[Conflict, ...]:
