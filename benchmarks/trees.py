@@ -12,10 +12,12 @@ _IN_FOLDER = 100
 _PIECE = 1 << 20
 _OLD = 3600
 """Seconds before now that files were written: tools that compare S3's clock with mtime need it to be clearly earlier."""
+_REST = 2.5
+"""Seconds after which ours does not doubt the times of a file any more: what is measured is a home that nobody just wrote."""
 
 
 def write_small_files(folder: Path, count: int) -> int:
-    """Write `count` files of 512 to 8,192 random bytes, a hundred in a folder; gives their bytes."""
+    """Write `count` files of 512 to 8,192 random bytes, a hundred in a folder, and let them rest; gives their bytes."""
     source = random.Random(count)
     written = time.time() - _OLD
     total = 0
@@ -27,6 +29,7 @@ def write_small_files(folder: Path, count: int) -> int:
         path.write_bytes(source.randbytes(source.randint(512, 8192)))
         os.utime(path, (written, written))
         total += path.stat().st_size
+    time.sleep(_REST)
     return total
 
 
