@@ -83,6 +83,7 @@ class Arrivals:
                 rows.append((path, row))
         rows += self._deleted_remotely(places)
         self._journal.commit(rows)
+        self._keep_folders()
         self.wishes.sort(key=order)
         failpoint("restore.locked")
 
@@ -99,6 +100,15 @@ class Arrivals:
             for path in self.manifest.folders
             if interrupted or beneath.is_missing(self._root, path)
         ]
+
+    def _keep_folders(self) -> None:
+        """Of a home that was whole before, what folders are missing were deleted; only what comes now may need some."""
+        if self._journal.meta("whole"):
+            needed: set[bytes] = set()
+            for path in (wish.path for wish in self.wishes):
+                while (path := path.rpartition(b"/")[0]) and path not in needed:
+                    needed.add(path)
+            self.fresh = [path for path in self.fresh if path in needed]
 
     def _read_object(self, key: str, keys: set[str]) -> bytes | None:
         if key not in keys:

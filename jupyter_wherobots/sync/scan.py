@@ -7,6 +7,7 @@ read to the end without it, or that folder itself is missing.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat as st
 from collections.abc import Container, Iterable
@@ -137,6 +138,7 @@ class _Walk:
         # Of each folder that was read: the names in it that are there without being mirrored. None: nothing
         # can be said of what is in it.
         self._hidden: dict[bytes, set[bytes] | None] = {}
+        self._replaced: list[bytes] = []
         # The rules that hold in a folder; None: a rule leaves out the folder itself.
         self._rules_in: dict[bytes, tuple[Rules, ...] | None] = {}
 
@@ -162,15 +164,12 @@ class _Walk:
         try:
             fd = beneath.open_folder(self._root, path, folder.identity)
         except OSError as error:
-            if not beneath.is_gone(error):  # else it went since its parent was read
-                self._unreadable(path, error)
-            return []
+            return self._not_read(path, error)
         try:
             with os.scandir(fd) as entries:
                 return self._entries(folder, fd, list(entries))
         except OSError as error:
-            self._unreadable(path, error)
-            return []
+            return self._not_read(path, error)
         finally:
             os.close(fd)
 
@@ -276,9 +275,20 @@ class _Walk:
 
     # -- what was not reached ---------------------------------------------------------------------
 
+    def _not_read(self, path: bytes, error: OSError) -> list[_Folder]:
+        if error.errno == errno.ESTALE:
+            self._replaced.append(path)
+            self.found.complete = False
+        elif not beneath.is_gone(error):  # else it went since its parent was read
+            self._unreadable(path, error)
+        return []
+
     def judge_unreached(self) -> None:
-        """Say of the journaled files in folders that were not read whether they are missing or only hidden."""
-        verdicts: dict[bytes, bool] = {}
+        """Say of the journaled files in folders that were not read whether they are missing or only hidden.
+
+        Nothing is said of those in a folder that came, or was replaced, during the walk: the next one will read it.
+        """
+        verdicts: dict[bytes, bool | None] = dict.fromkeys(self._replaced)
         for folder in self._journal.folders():
             if self._hidden.get(folder) is None:
                 gone = folder not in self._hidden and self._is_gone(folder, verdicts)
@@ -286,7 +296,7 @@ class _Walk:
                 rows = [prefix + name for name in self._journal.folder(folder)]
                 if gone:
                     self._lost(rows)
-                else:
+                elif gone is not None:
                     self.found.hidden += rows
 
     def _lost(self, paths: list[bytes]) -> None:
@@ -307,17 +317,16 @@ class _Walk:
             self._rules_in[folder] = above
         return self._rules_in[folder]
 
-    def _is_gone(self, folder: bytes, verdicts: dict[bytes, bool]) -> bool:
-        """Whether a folder that was not read is certainly not there."""
+    def _is_gone(self, folder: bytes, verdicts: dict[bytes, bool | None]) -> bool | None:
+        """Whether a folder that was not read is certainly not there; None if that cannot be said this time."""
         trail = [folder]
         while trail[-1] not in verdicts:
             folder = trail[-1]
             parent, _, name = folder.rpartition(b"/")
             if parent in self._hidden:
                 hidden = self._hidden[parent]
-                verdicts[folder] = (
-                    hidden is not None and name not in hidden and self._no_folder(folder)
-                )
+                visible = hidden is not None and name not in hidden
+                verdicts[folder] = visible and (self._no_folder(folder) or None)
             elif not parent:
                 verdicts[folder] = False  # home itself was not read
             else:

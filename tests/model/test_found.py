@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from jupyter_wherobots.sync import landing
+from jupyter_wherobots.sync import beneath, landing
 from jupyter_wherobots.sync.names import Names
 from jupyter_wherobots.sync.remote import SYMLINK, TYPE
 from tests.strict_s3 import Fault, Version
@@ -251,3 +253,52 @@ def test_three_files_never_share_two_keys(place: Place) -> None:
     del keys[names.name_key(b"d")]
     assert place.local() == before
     assert sorted(keys.values()) == sorted(before.values())
+
+
+@pytest.mark.parametrize("when", ["left out", "replaced", "made again"])
+def test_a_folder_that_comes_while_its_files_are_missed_hides_no_deletion(
+    place: Place, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    place.write("d/e/a")
+    place.write("d/b")
+    place.write("other")
+    name = {"replaced": "open_folder", "made again": "lstat"}.get(when, "")
+    real = getattr(beneath, name, None)
+
+    def come(root: int, path: bytes, *rest: Any) -> Any:
+        if path == b"d":
+            monkeypatch.undo()
+            if when == "replaced":
+                (place.home / "d").rename(place.home / "was d")
+                shutil.rmtree(place.home / "was d")
+            (place.home / "d").mkdir()
+        assert real is not None
+        return real(root, path, *rest)
+
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        assert sync.run_pass().complete
+        if when != "replaced":
+            shutil.rmtree(place.home / "d")
+        if real is not None:
+            monkeypatch.setattr(beneath, name, come)
+        for _ in range(5):
+            sync.run_pass()
+        assert (place.home / "d").exists() == (real is not None)
+    assert place.remote() == {"other": b"text"}
+
+
+def test_a_folder_that_was_deleted_does_not_come_back(place: Place) -> None:
+    (place.home / "empty").mkdir()
+    place.write("d/a")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    (place.home / "empty").rmdir()
+    shutil.rmtree(place.home / "d")
+    with place.engine() as sync:
+        assert sync.restore().complete
+    assert list(place.home.iterdir()) == []
+    place.s3.put(PREFIX + "d/b", b"theirs")
+    with place.engine() as sync:
+        assert sync.restore().complete
+    assert place.local() == {"d/b": b"theirs"}
