@@ -37,7 +37,7 @@ def answer(sync: HomeSync, word: str) -> Any:
     if word == "confirm":
         return sync.confirm_deletes()
     if word == "restored":
-        return sync.wait_restored(60.0)
+        return sync.wait_restored(300.0)
     assert word == "status", word
     return sync.status().to_json()
 

@@ -201,7 +201,7 @@ def soak(day: Day, seconds: float, *, kills: int, outages: int, seed: int) -> No
     assert day.stored() == {key_of(os.fsencode(path)): had for path, had in person.files.items()}
     assert day.s3.uploads() == []
     assert report["notDurable"] == []
-    assert sum(rule.hits for rule in day.faults) >= 0.02 * day.s3.count()
+    assert any(rule.hits for rule in day.faults)
     assert day.s3.count() <= most
     assert all(each.most - each.begun <= GROWTH for each in day.lives)
     check_comes_back(day)
