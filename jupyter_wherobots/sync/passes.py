@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ..errors import WherobotsError
 from . import manifest
+from .asides import Asides
 from .capture import WHOLE
 from .clock import Deadline
 from .crew import Alone
@@ -168,16 +169,30 @@ class Passes:
             if not put.is_doubt:
                 tally.expect(put.entry)
         told()
-        puts = made.puts if order.kind is Kind.FULL or order.last else self._due(made.puts)
+        due = self._due(made.puts) if order.kind is not Kind.FULL and not order.last else made.puts
         ground = self._ground(order, halt)
-        ordinary, repositories = split(puts)
-        waves, waits = in_waves(ordinary)
+        _, repositories = split(due)
+        # Whatever is not sent now may be what another put has to wait for.
+        everything, _ = split(made.puts)
+        ordered = in_waves(everything)
+        waits = ordered.waits
         displaced = {
-            put.entry.path: put.row for put in ordinary if put.row and put.entry.path in waits
+            put.entry.path: put.row for put in everything if put.row and put.entry.path in waits
         }
         pusher = Pusher(ground, {**displaced, **made.gone}, tally, told)
-        for wave in waves:
-            pusher.push([put for put in wave if not _has_to_wait(put, waits, tally)])
+        sent = {put.entry.path for put in due}
+        asides = Asides(ground, pusher.writer, tally)
+        asides.keep([put for put in ordered.circles if put.entry.path in sent])
+        for wave in ordered.waves:
+            pusher.push(
+                [
+                    put
+                    for put in wave
+                    if put.entry.path in sent
+                    and put.entry.path not in asides.refused
+                    and not _has_to_wait(put, waits, tally)
+                ]
+            )
         for heads in repositories:
             try:
                 self._push_repository(ground, pusher, heads, tally)
@@ -188,8 +203,8 @@ class Passes:
             return
         remover = Remover(ground, tally)
         remover.settle(loose)
-        if engine.may_delete(ground.remote):
-            remover.remove(unrisky(made.deletes, tally.unsaved), told)
+        deletes = made.deletes if engine.may_delete(ground.remote) else []
+        remover.remove(unrisky([*deletes, *asides.done], tally.unsaved), told)
         failpoint("pass.removed")
 
     def _due(self, puts: list[Put]) -> list[Put]:

@@ -11,7 +11,7 @@ never a candidate.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,13 +94,23 @@ class Plan:
     held: PendingDeletes = field(default_factory=PendingDeletes)
 
 
-def in_waves(puts: Sequence[Put]) -> tuple[list[list[Put]], dict[bytes, bytes]]:
+@dataclass(frozen=True)
+class Waves:
+    """The order of puts. ``waits``: the path that each put waits for. ``circles``: one put of each circle, to go first."""
+
+    waves: list[list[Put]]
+    waits: dict[bytes, bytes]
+    circles: list[Put]
+
+
+def in_waves(puts: Sequence[Put]) -> Waves:
     """The puts in waves, so that no version in S3 is overwritten before it is safe under the name its file has now.
 
     ``mv report report.old`` and a new ``report``: ``report.old`` has to be in S3 first, for a machine that dies between the two
-    takes the only other copy along. Also gives, by path, the path each put waits for. Two files that
-    changed places wait for each other in vain; then neither waits.
+    takes the only other copy along. Files that changed places wait for each other in vain; then one of them goes
+    first, and its version in S3 has to be kept (`asides`) until the others are saved.
     """
+    by_path = {put.entry.path: put for put in puts}
     now_at = {unpack(put.entry.stat).identity: put.entry.path for put in puts}
     waits: dict[bytes, bytes] = {}
     for put in puts:
@@ -111,20 +121,43 @@ def in_waves(puts: Sequence[Put]) -> tuple[list[list[Put]], dict[bytes, bytes]]:
         if path is not None and path != put.entry.path:
             waits[put.entry.path] = path
     if not waits:
-        return [list(puts)], waits
+        return Waves([list(puts)], waits, [])
+    circles: list[Put] = []
     depths: dict[bytes, int] = {}
     for path in list(waits):
-        chain = [path]
-        while (after := waits.get(chain[-1])) is not None and after not in chain:
-            chain.append(after)
-        if waits.get(chain[-1]) is not None:
-            del waits[chain[-1]]  # a circle
+        chain = _chain(path, waits)
+        if (after := waits.get(chain[-1])) is not None:
+            circle = [by_path[each] for each in chain[chain.index(after) :]]
+            edited = [put for put in circle if _was_edited(put, by_path[waits[put.entry.path]])]
+            circles += [] if edited else circle[-1:]
+            del waits[(edited or circle)[-1].entry.path]
+            chain = _chain(path, waits)
         for depth, each in enumerate(reversed(chain)):
             depths[each] = max(depth, depths.get(each, 0))
     waves: list[list[Put]] = [[] for _ in range(max(depths.values()) + 1)]
     for put in puts:
         waves[depths.get(put.entry.path, 0)].append(put)
-    return [wave for wave in waves if wave], waits
+    return Waves([wave for wave in waves if wave], waits, circles)
+
+
+def _chain(path: bytes, waits: Mapping[bytes, bytes]) -> list[bytes]:
+    """A path, the one it waits for, and so on; in a circle each once."""
+    chain = [path]
+    seen = {path}
+    while (after := waits.get(chain[-1])) is not None and after not in seen:
+        chain.append(after)
+        seen.add(after)
+    return chain
+
+
+def _was_edited(put: Put, moved: Put) -> bool:
+    """Whether the file that was put under one name is another by now, so that its old version has nothing to come back for.
+
+    An inode is used again as soon as it is free: saves that replace files look like moves, too.
+    """
+    assert put.row is not None
+    then, now = unpack(put.row.stat), unpack(moved.entry.stat)
+    return (then.size, then.mtime_ns) != (now.size, now.mtime_ns)
 
 
 def plan(scan: Scan, journal: Journal, *, judging: bool = True) -> Plan:

@@ -72,7 +72,7 @@ class Pusher:
         self._remote = ground.remote
         self._halt = ground.halt
         self._memory = ground.memory
-        self._writer = Writer(
+        self.writer = Writer(
             ground.journal,
             ground.names,
             ground.remote,
@@ -256,7 +256,7 @@ class Pusher:
                 return done
             kept = self._judge_notebook(load, lambda: capture.looks_whole(captured.body))
             described = metadata(load.mark, unpack(captured.stat), captured.sha256)
-            outcome = self._writer.write(
+            outcome = self.writer.write(
                 load, lambda base: self._remote.put(load.key, captured.body, described, base)
             )
             outcome.conflicts = kept + outcome.conflicts
@@ -332,7 +332,7 @@ class Pusher:
                 finally:
                     load.captured, load.size = self._large(file), file.size
 
-        outcome = self._writer.write(load, send)
+        outcome = self.writer.write(load, send)
         outcome.conflicts = kept + outcome.conflicts
         return outcome
 
@@ -389,7 +389,7 @@ class Pusher:
         if not self._memory.stays_invalid(load.path, captured.sha256, judging=self._ground.judging):
             message = "It is no valid notebook now; S3 keeps the last good version for some passes."
             raise NotNowError(Why.SAVING, message)
-        kept = self._writer.keep_version(load, "last valid version", ConflictKind.INVALID_NOTEBOOK)
+        kept = self.writer.keep_version(load, "last valid version", ConflictKind.INVALID_NOTEBOOK)
         return [] if kept is None else [kept]
 
     def _without_bytes(self, load: Load) -> Outcome | None:
@@ -401,7 +401,7 @@ class Pusher:
         if row is not None:
             return _unchanged(load.path, row, captured) if _holds(row, captured) else None
         source = self._sources.find(captured, load.size)
-        return None if source is None else self._writer.move(load, *source)
+        return None if source is None else self.writer.move(load, *source)
 
 
 def _holds(row: Row, captured: Captured) -> bool:
