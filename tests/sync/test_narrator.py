@@ -80,6 +80,14 @@ def test_an_outage_is_said_once_and_its_end_once(told: Told) -> None:
     assert told(FINE, FINE) == ["I The synchronisation of home works again"]
 
 
+def test_a_file_that_s3_refuses_is_named_once(told: Told) -> None:
+    told(FINE)
+    refused = NotDurable("b", Why.FAILED, "S3 failed while writing it.")
+    status = replace(FINE, pending_files=1, pending=(refused,))
+    assert told(status, status) == ["W Not saved: b (S3 failed while writing it)"]
+    assert told(FINE) == ["I The synchronisation of home works again"]
+
+
 def test_files_that_wait_long_are_named(told: Told) -> None:
     names = [f"log{number}" for number in range(7)]
     late = replace(FINE, pending_files=9, pending=waiting(*names), oldest_pending_seconds=LONG - 1)
@@ -126,8 +134,8 @@ def test_the_mirror_itself_tells_it(place: Place, told: Told) -> None:
         assert told.news() == ["I Home is restored"]
         place.write("b")
         place.s3.fail(None, Fault.RESET_BEFORE, times=None)
-        (missing,) = sync.run_pass().not_durable
-        assert told.news() == [f"W Not saved: b ({missing.message.rstrip('.')})"]
+        error = sync.run_pass().error
+        assert told.news() == [f"W Home is not saved: {error}"]
         sync.run_pass()
         assert told.news() == []
         place.s3.heal()
