@@ -276,7 +276,10 @@ class Pusher:
             captured = capture.whole(self._root, path, packed, self._quiet)
             if not captured.body.startswith(database.MAGIC):
                 return captured
-            if not database.has_live_log(self._root, path):
+            # A commit writes to the database, and only then is its log without effect: so if it was in the middle of one when
+            # it was read, there is a log still, or it has changed.
+            live = database.has_live_log(self._root, path)
+            if not live and self._is_still(path, captured):
                 return captured
         snapshot = database.snapshot(self._root, path, packed, self._ground.room)
         if snapshot is None:
@@ -285,6 +288,13 @@ class Pusher:
             if snapshot.size > capture.WHOLE:
                 return None
             return Captured(snapshot.read(), snapshot.sha256, packed)
+
+    def _is_still(self, path: bytes, captured: Captured) -> bool:
+        """Whether a file is as it was captured."""
+        try:
+            return pack(beneath.lstat(self._root, path)) == captured.stat
+        except OSError:
+            return False
 
     def _is_racy(self, packed: bytes) -> bool:
         """Whether a file may have changed since without its stat telling."""
