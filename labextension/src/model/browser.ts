@@ -338,8 +338,11 @@ export class BrowserModel {
   private _show(rows: readonly IEntry[]): void {
     if (rows !== this._rows) {
       const before = this._keys;
+      // Often it is a further page of a long folder: what was there is there still.
+      this._keys = this._rows.every((entry, at) => entry === rows[at])
+        ? before.concat(rows.slice(before.length).map(keyOf))
+        : rows.map(keyOf);
       this._rows = rows;
-      this._keys = rows.map(keyOf);
       // A filter or a search hides rows, and half a folder does not say what is gone.
       if (this._folder.complete && this._filter === '' && !this._search) {
         this.selection.follow(before, this._keys);
