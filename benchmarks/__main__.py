@@ -1,6 +1,9 @@
 """Every benchmark, one after the other, each in a process of its own; docs/benchmarks.md from their output.
 
 python -m benchmarks [--quick] [--write docs/benchmarks.md] [--only mirror,scale] [--work DIR]
+
+The file is written after each of them, so that what was measured is not lost with what comes later; the sections of those that
+are not run stay as they are.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -36,7 +40,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 _INTRODUCTION = """\
 # Beside the peers
 
-Made by `make bench` (`python -m benchmarks`, see [benchmarks/](../benchmarks/README.md)) on {when}; not written by hand.
+Made by `make bench` (`python -m benchmarks`, see [benchmarks/](../benchmarks/README.md)); not written by hand.
 {versions}.
 
 - "ours" is `jupyter wherobots sync --once` and `restore`, whole processes like the others: their start is counted, which alone
@@ -60,15 +64,34 @@ def main() -> None:
     chosen = options.only.split(",")
     if unknown := set(chosen) - set(PROGRAMS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PROGRAMS)}")
-    now = f"{datetime.now(timezone.utc):%Y-%m-%d}"
-    parts = [_INTRODUCTION.format(when=now, versions=versions())]
+    introduction = _INTRODUCTION.format(versions=versions())
+    found: dict[str, str] = {}
+    failed = []
     for name in chosen:
         tell(f"== {name}")
-        parts.append(_section(name, _run(name, options.quick, options.work)))
-    text = "\n".join(parts)
-    print(text)
-    if options.write is not None:
-        options.write.write_text(text, encoding="utf-8")
+        began = time.monotonic()
+        try:
+            found[name] = _section(name, _run(name, options.quick, options.work))
+        except subprocess.CalledProcessError as error:
+            tell(f"== {name} failed: {error}")
+            failed.append(name)
+            continue
+        tell(f"== {name} took {time.monotonic() - began:.0f} s")
+        if options.write is not None:
+            options.write.write_text(_merged(options.write, introduction, found), encoding="utf-8")
+    print("\n".join((introduction, *found.values())))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _merged(file: Path, introduction: str, found: dict[str, str]) -> str:
+    """The page with these sections new, and those of the file that were not measured now."""
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    old = {
+        text.partition("\n")[0]: f"## {text.strip()}\n" for text in f"\n{before}".split("\n## ")[1:]
+    }
+    sections = [found.get(name) or old.get(_title(name)) for name in PROGRAMS]
+    return "\n".join((introduction, *filter(None, sections)))
 
 
 def _run(name: str, quick: bool, work: Path | None) -> dict[str, Any]:
@@ -84,11 +107,16 @@ def _run(name: str, quick: bool, work: Path | None) -> dict[str, Any]:
     return answer
 
 
+def _title(name: str) -> str:
+    return name.capitalize()
+
+
 def _section(name: str, answer: dict[str, Any]) -> str:
     program = name.partition(" ")[0]
-    lines = [f"## {name.capitalize()}", ""]
+    lines = [f"## {_title(name)}", ""]
     lines.append(
-        f"`python -m benchmarks.{program} {' '.join(answer['arguments'])}`; {answer['machine']}."
+        f"`python -m benchmarks.{program} {' '.join(answer['arguments'])}`; "
+        f"{datetime.now(timezone.utc):%Y-%m-%d}; {answer['machine']}."
     )
     for table in answer["tables"]:
         lines += ["", Table(**table).markdown()]

@@ -63,10 +63,10 @@ def of_call(call: Callable[[], object]) -> Cost:
 
 @dataclass
 class Series:
-    """The same thing, measured several times, and how many requests it made in the last."""
+    """The same thing, measured several times, and how many requests it made in the last (None: nobody counted)."""
 
     costs: list[Cost] = field(default_factory=list)
-    requests: dict[str, int] = field(default_factory=dict)
+    requests: dict[str, int] | None = None
 
     def add(self, cost: Cost, requests: Mapping[str, int] | None = None) -> None:
         """One more run."""

@@ -51,7 +51,7 @@ def beside(title: str, found: Mapping[str, Series]) -> Table:
                 f"{series.least('cpu'):.2f} ({series.median('cpu'):.2f})",
                 f"{series.least('wall'):.2f} ({series.median('wall'):.2f})",
                 f"{series.memory / 2**20:.0f}" if series.memory else "",
-                counted(series.requests),
+                "" if series.requests is None else counted(series.requests),
             )
         )
         table.data[name] = asdict(series)
