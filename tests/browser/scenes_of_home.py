@@ -82,6 +82,9 @@ def elsewhere(page: Page, server: JupyterProcess, s3: StrictS3, take: Camera) ->
     expect(view.get_by_role("button", name=re.compile("^Save again"))).to_be_visible(timeout=60_000)
     expect(view.get_by_role("heading", name="Changed on both sides")).to_be_visible()
     take(page, "home-changed-elsewhere", width=1280, height=800)
+    page.set_viewport_size({"width": 700, "height": 800})
+    take(page, "home-narrow", width=700, height=800)
+    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def deletions(page: Page, server: JupyterProcess, s3: StrictS3, take: Camera) -> None:
