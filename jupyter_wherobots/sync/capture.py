@@ -211,9 +211,9 @@ class Steady:
         if not self.is_copy and pack(os.fstat(self._fd)) != self.stat:
             raise NotNowError(Why.CHANGING, _CHANGING)
 
-    def begins_with(self, magic: bytes) -> bool:
-        """Whether these are its first bytes."""
-        return os.pread(self._fd, len(magic), 0) == magic
+    def head(self) -> bytes:
+        """Its first 16 bytes."""
+        return os.pread(self._fd, 16, 0)
 
     def ends_like_notebook(self) -> bool:
         """Whether the file begins and ends as a notebook does that was written to its end."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from . import beneath
 from .capture import NotNowError, Steady
 from .filestat import unpack
-from .sidecars import LOGS, is_live
+from .sidecars import LOGS, is_live, says_live
 from .status import Why
 
 MAGIC = b"SQLite format 3\0"
@@ -49,6 +49,14 @@ def has_live_log(root: int, path: bytes) -> bool:
     with contextlib.suppress(OSError), beneath.folder(root, parent) as folder:
         return any(is_live(folder, name + suffix) for suffix in LOGS)
     return False
+
+
+def is_log(root: int, path: bytes, body: bytes) -> bool:
+    """Whether bytes captured at a path are the log of a database beside it, and say something.
+
+    It may have been empty when it was scanned; with another version of the database it would be played into that.
+    """
+    return says_live(path, body) and not beneath.is_missing(root, path.rpartition(b"-")[0])
 
 
 def snapshot(root: int, path: bytes, expected: bytes, room: Path) -> Steady | None:

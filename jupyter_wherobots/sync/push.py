@@ -274,6 +274,8 @@ class Pusher:
             return capture.link(self._root, path, packed)
         if stat.identity not in self._open_here:
             captured = capture.whole(self._root, path, packed, self._quiet)
+            if database.is_log(self._root, path, captured.body):
+                raise VanishedError
             if not captured.body.startswith(database.MAGIC):
                 return captured
             # A commit writes to the database, and only then is its log without effect: so if it was in the middle of one when
@@ -362,7 +364,10 @@ class Pusher:
             file = capture.hot_copy(root, path, packed, room, self._halt)
         else:
             file = capture.steady(root, path, packed, self._quiet)
-        if file.begins_with(database.MAGIC) and database.has_live_log(root, path):
+        if database.is_log(root, path, file.head()):
+            file.close()
+            raise VanishedError
+        if file.head() == database.MAGIC and database.has_live_log(root, path):
             try:
                 found = database.snapshot(root, path, packed, room)
             except NotNowError:

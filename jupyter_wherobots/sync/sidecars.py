@@ -38,7 +38,6 @@ def live(folder: int, candidates: Iterable[bytes]) -> list[bytes]:
 
 def is_live(folder: int, name: bytes) -> bool:
     """Whether a log has something in it, by its first bytes."""
-    magics = _MAGICS[b"-" + name.rpartition(b"-")[2]]
     try:
         fd = os.open(
             name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
@@ -46,11 +45,17 @@ def is_live(folder: int, name: bytes) -> bool:
     except OSError:
         return False
     try:
-        return os.read(fd, 8).startswith(magics)
+        return says_live(name, os.read(fd, 8))
     except OSError:
         return False
     finally:
         os.close(fd)
+
+
+def says_live(name: bytes, body: bytes) -> bool:
+    """Whether these bytes of a file of this name are a log with something in it."""
+    magics = _MAGICS.get(b"-" + name.rpartition(b"-")[2])
+    return magics is not None and body.startswith(magics)
 
 
 def together(main: os.stat_result, parts: Iterable[os.stat_result]) -> bytes:

@@ -58,7 +58,7 @@ def check(file: Path) -> int:
         said = db.execute("PRAGMA integrity_check").fetchall()
         assert said == [("ok",)], said
         (total,) = db.execute("SELECT sum(amount) FROM account").fetchone()
-        assert total == TOTAL, total
+        assert total == TOTAL, (file.name, total)
         halves = db.execute(
             "SELECT transfer FROM entry GROUP BY transfer HAVING count(*) != 2 OR sum(amount) != 0"
         ).fetchall()

@@ -15,6 +15,7 @@ import pytest
 from jupyter_wherobots.sync import database
 from tests.adversary.banker import MODES, check
 from tests.adversary.conftest import Restored
+from tests.strict_s3 import Call
 from tests.sync.conftest import Place
 
 pytestmark = pytest.mark.process
@@ -110,3 +111,24 @@ def test_a_commit_right_after_the_file_was_read(
     with contextlib.closing(sqlite3.connect(restored() / "x.db")) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert copy.execute("SELECT a, count(*) FROM t").fetchall() == [(1, 2000)]
+
+
+def test_a_log_that_was_empty_when_it_was_scanned(place: Place) -> None:
+    with contextlib.closing(sqlite3.connect(place.home / "x.db")) as db, db:
+        db.execute("CREATE TABLE t (a)")
+    live = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + bytes(504)
+    for name in ("x.db-journal", "lone-journal"):
+        place.write(name, b"")
+    place.write("first.ipynb", b"{}")
+
+    def begin(_: Call) -> None:
+        for name in ("x.db-journal", "lone-journal"):
+            (place.home / name).write_bytes(live)
+
+    with place.engine(concurrency=1) as sync:
+        # Notebooks are put first; the others were scanned by then.
+        place.s3.on("PutObject", begin, key=place.key("first.ipynb"), times=1)
+        sync.run_pass()
+        sync.run_pass()
+    assert "x.db-journal" not in place.remote()
+    assert place.remote()["lone-journal"] == live
