@@ -192,6 +192,7 @@ class Person:
             for number in range(5):
                 self._write(f"{name}{number}.txt", self._body())
             return
+        self._count += 1
         new = f"project {self._count}/"
         (self._home / name).rename(self._home / new)
         for each in inside:
