@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -31,9 +29,10 @@ from tornado.websocket import websocket_connect
 
 from tests.conftest import aws_settings
 from tests.jupyter_process import Output
+from tests.ports import free_ports
 from tests.strict_s3 import StrictS3
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 PROXY = (
@@ -43,7 +42,7 @@ PROXY = (
 USER = "ada"
 PLATFORM = "token-of-the-platform-in-a-test"
 HOME_PREFIX = f"my-team/notebooks/customer-{USER}/"
-PATIENCE = 60.0
+PATIENCE = 120
 """Seconds to wait for what takes a few on a machine that is not busy."""
 
 CONFIGURATION = """
@@ -58,6 +57,7 @@ c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}
 # Looking for language servers runs npm, which has nothing to do with us.
 c.Spawner.args = ["--allow-root", "--LanguageServerManager.autodetect=False"]
 c.Spawner.environment.update({environment!r})
+c.Spawner.http_timeout = c.Spawner.start_timeout = {patience}
 c.JupyterHub.services = [{{"name": "platform", "api_token": {platform!r}}}]
 c.JupyterHub.load_roles = [
     {{"name": "platform", "services": ["platform"], "scopes": ["admin:servers", "access:servers", "read:users"]}}
@@ -71,20 +71,6 @@ def guide() -> str:
     found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
     assert found is not None
     return found.group(1)
-
-
-def free_ports(count: int) -> list[int]:
-    """Below those that the system gives to clients, so that nobody takes one before the hub does."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found += [port] if port not in found else []
-    return found
 
 
 class Hub:
@@ -103,6 +89,7 @@ class Hub:
                 user=USER,
                 platform=PLATFORM,
                 homes=str(folder / "homes" / "{username}"),
+                patience=PATIENCE,
                 environment={**aws_settings(s3), "WHEROBOTS_BUCKET": s3.bucket},
             )
         )
@@ -280,7 +267,6 @@ def saved(s3: StrictS3) -> dict[str, bytes]:
     return {key.removeprefix(HOME_PREFIX): body for key, body in found.items()}
 
 
-@pytest.mark.timeout(300)
 def test_whoever_stops_the_server_the_last_edit_survives_in_a_new_home(
     strict_s3: StrictS3, tmp_path: Path
 ) -> None:
