@@ -75,9 +75,7 @@ function DeleteBody(props: IDeleteProps): JSX.Element {
         )}
       </ul>
       <p aria-live="polite">{size ?? trans.__('Counting…')}</p>
-      <p>
-        {trans.__('What is deleted is deleted for good: there is no trash.')}
-      </p>
+      <p>{trans.__('This is deleted for good: there is no trash.')}</p>
       {warning && <p>{warning}</p>}
     </div>
   );
