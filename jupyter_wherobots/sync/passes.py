@@ -197,7 +197,7 @@ class Passes:
             try:
                 self._push_repository(ground, pusher, heads, tally)
             finally:
-                pusher.stills.release()
+                pusher.camera.release()
         failpoint("pass.pushed")
         if halt.is_set():
             return
@@ -287,7 +287,7 @@ class Passes:
         pusher.push([put for put in ready if put not in lists and put.entry.path not in heads])
         # The list may have lost the branch that was left, or have got the one that is checked out now.
         for turn in (lists, []):
-            now = [path for path in heads if branches.has(path, pusher.stills.body(path))]
+            now = [path for path in heads if branches.has(path, pusher.camera.kept(path))]
             pusher.push([heads.pop(path) for path in now])
             if not tally.unsaved.keys() & set(now):
                 pusher.push(turn)

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import Cancelled, WherobotsError
 from ..s3.crew import BUFFERS
-from . import beneath, capture, database, mappings
-from .capture import Captured, NotNowError, Quiet, Steady, VanishedError
+from . import beneath, capture
+from .camera import Camera
+from .capture import Captured, NotNowError, Steady, VanishedError
 from .crew import Crew
 from .failpoints import failpoint
 from .filestat import pack, unpack
@@ -26,7 +27,6 @@ from .plan import Put
 from .remote import metadata
 from .scan import Entry
 from .status import ConflictKind, NotDurable, Why, shown
-from .stills import Stills
 from .writing import Conflict, Load, Outcome, Writer
 
 _BATCH = 2000
@@ -34,9 +34,6 @@ _BATCH = 2000
 _UNBUFFERED = 256 * 1024
 """Files up to this size are few enough bytes, in all threads together, not to be counted."""
 _CHUNK = 1024 * 1024
-_SETTLING = 2 * 10**9
-"""Nanoseconds. A write stamps the file before its bytes are copied, and may be held up in between; a capture made then looks
-like any other. So what changed this short a while ago is read again by a later pass."""
 
 
 class Sources:
@@ -59,7 +56,7 @@ class Sources:
 
 
 class Pusher:
-    """Executes puts for one pass. ``stills``: what it puts as it was, not as it is."""
+    """Executes puts for one pass. ``camera``: what captures the files."""
 
     def __init__(
         self, ground: Ground, gone: Mapping[bytes, Row], tally: Tally, told: Callable[[], None]
@@ -80,14 +77,8 @@ class Pusher:
             ground.halt,
             ground.may_replace,
         )
-        self._quiet = Quiet(
-            ground.stamp, lambda seconds: ground.clock.wait(ground.halt.stop, seconds)
-        )
-        self._started = ground.stamp()
-        self._open_here = database.open_here()
-        self._mapped = mappings.writable()
         self._sources = Sources(gone)
-        self.stills = Stills(ground, self._quiet)
+        self.camera = Camera(ground)
         self._told = told
         self.tally = tally
 
@@ -117,12 +108,12 @@ class Pusher:
 
     def prepare(self, puts: Iterable[Put]) -> list[Put]:
         """Capture files now, to be put later as they were now; gives those that can be."""
-        self.stills.release()
+        self.camera.release()
         ready = []
         for put in puts:
             path, packed, _ = put.entry
             try:
-                self.stills.take(put.entry)
+                self.camera.keep(put.entry)
             except VanishedError:
                 self._leave(path)
             except NotNowError as error:
@@ -246,10 +237,10 @@ class Pusher:
         if counted:
             BUFFERS.take(counted, self._halt)
         try:
-            captured = self._capture(path, packed)
+            captured = self.camera.small(path, packed)
             if captured is None:
                 return self._try_large(put, load)
-            captured = captured._replace(racy=captured.racy or self._is_racy(captured.stat))
+            captured = captured._replace(racy=captured.racy or self.camera.doubts(captured.stat))
             failpoint("push.captured")
             load.captured, load.size = captured, len(captured.body)
             if (done := self._without_bytes(load)) is not None:
@@ -265,51 +256,13 @@ class Pusher:
             if counted:
                 BUFFERS.give(counted)
 
-    def _capture(self, path: bytes, packed: bytes) -> Captured | None:
-        """A small file as it is now; None if it is a database whose copy is large."""
-        if (still := self.stills.small(path)) is not None:
-            return still
-        stat = unpack(packed)
-        if stat.is_link:
-            return capture.link(self._root, path, packed)
-        if stat.identity not in self._open_here:
-            captured = capture.whole(self._root, path, packed, self._quiet)
-            if database.is_log(self._root, path, captured.body):
-                raise VanishedError
-            if not captured.body.startswith(database.MAGIC):
-                return captured
-            # A commit writes to the database, and only then is its log without effect: so if it was in the middle of one when
-            # it was read, there is a log still, or it has changed.
-            live = database.has_live_log(self._root, path)
-            if not live and self._is_still(path, captured):
-                return captured
-        snapshot = database.snapshot(self._root, path, packed, self._ground.room)
-        if snapshot is None:
-            return capture.whole(self._root, path, packed, self._quiet)
-        with snapshot:
-            if snapshot.size > capture.WHOLE:
-                return None
-            return Captured(snapshot.read(), snapshot.sha256, packed)
-
-    def _is_still(self, path: bytes, captured: Captured) -> bool:
-        """Whether a file is as it was captured."""
-        try:
-            return pack(beneath.lstat(self._root, path)) == captured.stat
-        except OSError:
-            return False
-
-    def _is_racy(self, packed: bytes) -> bool:
-        """Whether a file may have changed since without its stat telling."""
-        stat = unpack(packed)
-        return stat.ctime_ns >= self._started - _SETTLING or stat.ino in self._mapped
-
     def _try_large(self, put: Put, load: Load) -> Outcome:
         path, packed, _ = put.entry
-        if put.is_doubt and unpack(packed).ino in self._mapped and not self._ground.last:
+        if put.is_doubt and self.camera.is_mapped(packed) and not self._ground.last:
             # It would be read in vain at every pass, for as long as it is mapped.
             return Outcome(path, settled=self._is_settled(load))
         if (put.row is not None and put.row.sha256) or self._sources.may_have(load.size):
-            with self._open_large(path, packed) as file:
+            with self.camera.large(path, packed) as file:
                 while file.read(_CHUNK):
                     if self._halt.is_set():
                         raise Cancelled("The pass is over.")
@@ -329,7 +282,7 @@ class Pusher:
             if again:
                 self._remote.abort_at({load.key}, load.key)
             again = True
-            with self._open_large(path, packed) as file, self._ground.uploading(load.key):
+            with self.camera.large(path, packed) as file, self._ground.uploading(load.key):
                 try:
                     return self._remote.put_file(
                         load.key,
@@ -349,34 +302,7 @@ class Pusher:
         return outcome
 
     def _large(self, file: Steady) -> Captured:
-        return Captured(b"", file.sha256, file.stat, self._is_racy(file.stat))
-
-    def _open_large(self, path: bytes, packed: bytes) -> Steady:
-        """A large file as it is, or a copy of one that never rests or is a database in use."""
-        root, room = self._root, self._ground.room
-        if (still := self.stills.large(path)) is not None:
-            return still
-        if unpack(packed).identity in self._open_here:
-            found = database.snapshot(root, path, packed, room)
-            if found is not None:
-                return found
-        if self._memory.is_restless(path, last=self._ground.last):
-            file = capture.hot_copy(root, path, packed, room, self._halt)
-        else:
-            file = capture.steady(root, path, packed, self._quiet)
-        if database.is_log(root, path, file.head()):
-            file.close()
-            raise VanishedError
-        if file.head() == database.MAGIC and database.has_live_log(root, path):
-            try:
-                found = database.snapshot(root, path, packed, room)
-            except NotNowError:
-                file.close()
-                raise
-            if found is not None:
-                file.close()
-                return found
-        return file
+        return Captured(b"", file.sha256, file.stat, self.camera.doubts(file.stat))
 
     def _judge_notebook(self, load: Load, is_whole: Callable[[], bool]) -> list[Conflict]:
         """Keep S3's good version of a notebook from being replaced by what Jupyter, or a crash, leaves for a moment.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_wherobots.sync import capture, mappings, passes, push
+from jupyter_wherobots.sync import camera, capture, mappings, passes
 from jupyter_wherobots.sync.capture import Quiet
 from jupyter_wherobots.sync.clock import FileClock
 from jupyter_wherobots.sync.filestat import pack
@@ -78,6 +78,7 @@ def test_a_write_that_its_stat_does_not_tell_of_is_saved_by_the_next_pass(
 ) -> None:
     """As a write is that was held up after it had stamped the file, or one through a mapping that we cannot see."""
     monkeypatch.setattr(mappings, "writable", frozenset)
+    monkeypatch.setattr(camera, "_SETTLING", 10**12)  # however slow this machine is
     with _silently_changed(place) as engine:
         assert engine.run_pass().uploaded == 1
         assert place.remote() == place.local()
@@ -86,7 +87,7 @@ def test_a_write_that_its_stat_does_not_tell_of_is_saved_by_the_next_pass(
 def test_a_mapped_file_is_saved_as_it_was_when_it_was_unmapped(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push, "_SETTLING", -(10**18))  # as if it had been mapped long ago
+    monkeypatch.setattr(camera, "_SETTLING", -(10**18))  # as if it had been mapped long ago
     with _silently_changed(place) as engine:
         assert engine.run_pass().uploaded == 1
         assert place.remote() == place.local()
@@ -96,7 +97,7 @@ def test_a_mapped_file_is_saved_as_it_was_when_it_was_unmapped(
 def test_a_large_mapped_file_is_read_again_when_it_is_unmapped_or_all_ends(
     place: Place, monkeypatch: pytest.MonkeyPatch, last: bool
 ) -> None:
-    monkeypatch.setattr(push, "_SETTLING", -(10**18))
+    monkeypatch.setattr(camera, "_SETTLING", -(10**18))
     monkeypatch.setattr(capture, "WHOLE", PAGE)
     with _silently_changed(place) as engine:
         assert engine.run_pass().uploaded == 0
