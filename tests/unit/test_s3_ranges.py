@@ -100,17 +100,27 @@ def test_a_version_that_is_replaced_meanwhile_is_not_mixed(
     assert all_given_back(budget)
 
 
-def test_a_store_without_conditions_mixes_no_versions_either(
-    s3_env: S3Environment, rclone_server: Endpoint, budget: Budget
+def test_versions_are_not_mixed_where_conditions_do_not_count(
+    s3: S3, budget: Budget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    s3_env(rclone_server)
-    s3 = S3(rclone_server.bucket)
+    monkeypatch.setattr(ranges, "matches", lambda _: None)  # not sent, so not kept
     etag = put(s3, "key", CONTENT, metadata={})
     with ranges.get(s3, "key", etag, part=PART) as body:
         put(s3, "key", CONTENT[::-1], metadata={})
         with pytest.raises(PreconditionFailed):
             b"".join(body.chunks)
     assert all_given_back(budget)
+
+
+def test_a_store_whose_ranges_are_dear_sends_all_at_once(
+    s3_env: S3Environment, rclone_server: Endpoint, budget: Budget
+) -> None:
+    s3_env(rclone_server)
+    s3 = S3(rclone_server.bucket)
+    etag = put(s3, "key", CONTENT, metadata={})
+    with ranges.get(s3, "key", etag, part=PART) as body:
+        first = next(body.chunks)
+    assert first == CONTENT
     s3.close()
 
 
