@@ -74,10 +74,19 @@ class Flag(enum.IntFlag):
     """A person said that its deletion is meant."""
     HELD = 512
     """Its deletion waits for a person's word, whatever the breaker says later."""
+    BACK = 1024
+    """It was gone and is there again: somebody may have taken it out of S3 meanwhile, so S3 is to be looked at."""
 
 
 ATTENTION = int(
-    Flag.RACY | Flag.UNSEEN | Flag.ABSENT | Flag.PENDING | Flag.MOVED | Flag.HELD | Flag.CONFIRMED
+    Flag.RACY
+    | Flag.UNSEEN
+    | Flag.ABSENT
+    | Flag.PENDING
+    | Flag.MOVED
+    | Flag.HELD
+    | Flag.CONFIRMED
+    | Flag.BACK
 )
 """A row with one of these wants a look in every scan, even if its stat is the same."""
 

@@ -25,6 +25,8 @@ FEW = 20
 """So many deletions never wait, unless they are all."""
 MANY = 1000
 """More deletions than this always wait for a person's word."""
+RETURNED = int(Flag.ABSENT | Flag.BACK)
+"""Of a file that is there: it was gone for a while."""
 _EXAMPLES = 20
 
 
@@ -69,7 +71,8 @@ class Put(NamedTuple):
     @property
     def is_doubt(self) -> bool:
         """Whether it is as it was put, as far as its stat tells, and only to be read once more to be sure."""
-        return self.row is not None and self.row.stat == self.entry.stat
+        row = self.row
+        return row is not None and row.stat == self.entry.stat and not row.flags & RETURNED
 
 
 class Delete(NamedTuple):
@@ -204,7 +207,8 @@ def _plan_sightings(made: Plan, scan: Scan, journal: Journal) -> None:
     for path in scan.seen:
         row = journal.get(path)
         if row is not None and row.flags & gone and not row.flags & Flag.PENDING:
-            made.rows.append((path, row._replace(flags=row.flags & ~gone)))
+            back = int(Flag.BACK) if row.flags & Flag.ABSENT else 0
+            made.rows.append((path, row._replace(flags=row.flags & ~gone | back)))
     for path in scan.hidden:
         row = journal.get(path)
         if row is not None and not row.flags & (Flag.UNSEEN | Flag.PENDING):

@@ -23,7 +23,7 @@ from .ground import Ground, Tally
 from .journal import Flag, Intent, Row
 from .names import beside
 from .patience import Patience
-from .plan import Put
+from .plan import RETURNED, Put
 from .remote import metadata
 from .scan import Entry
 from .status import ConflictKind, NotDurable, Why, shown
@@ -340,7 +340,11 @@ class Pusher:
         if self._is_open(load):
             return None
         if row is not None:
-            return _unchanged(load.path, row, captured) if _holds(row, captured) else None
+            if not _holds(row, captured):
+                return None
+            if row.flags & RETURNED and not self.writer.still_has(load):
+                return None
+            return _unchanged(load.path, row, captured)
         source = self._sources.find(captured, load.size)
         return None if source is None else self.writer.move(load, *source)
 

@@ -25,7 +25,8 @@ from .status import Skipped, SkipReason, shown
 
 _MAX_RULES = 1024 * 1024
 _OURS = (b".~", STAGED)
-_READ_AGAIN = int(Flag.RACY | Flag.PENDING)
+_READ_AGAIN = int(Flag.RACY | Flag.PENDING | Flag.ABSENT | Flag.BACK)
+_NOTED = ATTENTION & ~int(Flag.RACY | Flag.PENDING | Flag.BACK)
 
 
 class Entry(NamedTuple):
@@ -270,7 +271,7 @@ class _Walk:
     def _attend(self, entry: Entry, flags: int) -> None:
         if flags & _READ_AGAIN:
             self.found.changed.append(entry)
-        if flags & ~_READ_AGAIN & ATTENTION:
+        if flags & _NOTED:
             self.found.seen.append(entry.path)
 
     # -- what was not reached ---------------------------------------------------------------------

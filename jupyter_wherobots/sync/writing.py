@@ -163,6 +163,11 @@ class Writer:
 
     # -- looking --------------------------------------------------------------------------------------
 
+    def still_has(self, load: Load) -> bool:
+        """Whether S3 still has the version that is ours."""
+        found = self._look(load.key)
+        return found is not None and load.row is not None and found.etag == load.row.etag
+
     def _look(self, key: str) -> Head | None:
         found = self._patience.with_request(lambda: self._remote.head(key))
         self._check()

@@ -302,3 +302,32 @@ def test_a_folder_that_was_deleted_does_not_come_back(place: Place) -> None:
     with place.engine() as sync:
         assert sync.restore().complete
     assert place.local() == {"d/b": b"theirs"}
+
+
+def test_what_comes_back_to_a_name_that_somebody_emptied_is_saved_there(place: Place) -> None:
+    place.write("d/a", b"mine")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        (place.home / "d").rename(place.home / "moved")
+        place.s3.delete(PREFIX + "d/a")
+        for _ in range(3):
+            assert sync.run_pass().complete
+        (place.home / "moved").rename(place.home / "d")
+        for _ in range(4):
+            assert sync.run_pass().complete
+    assert place.remote() == {"d/a": b"mine"}
+
+
+def test_what_comes_back_to_its_name_is_not_sent_again(place: Place) -> None:
+    place.write("a", b"mine")
+    place.write("other")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        (place.home / "a").rename(place.home.with_name("away"))
+        assert sync.run_pass().complete
+        place.home.with_name("away").rename(place.home / "a")
+        puts = place.asked("PutObject")
+        for _ in range(3):
+            assert sync.run_pass().complete
+        assert place.asked("PutObject") == puts
+    assert place.remote() == {"a": b"mine", "other": b"text"}
