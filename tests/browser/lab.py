@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Request, expect
+from playwright.sync_api import TimeoutError as TooLate
 
 from tests.jupyter_process import TOKEN, JupyterProcess, jupyter
 
@@ -99,6 +100,15 @@ def open_lab(page: Page, server: JupyterProcess, path: str = "lab?reset") -> Non
     page.wait_for_selector(".jp-Launcher, .jp-Document", timeout=60_000)
 
 
+_NAMES_ARE = """
+([region, names]) => {
+  const rows = [...region.querySelectorAll('[role=row][data-type]')];
+  rows.sort((a, b) => Number(a.ariaRowIndex) - Number(b.ariaRowIndex));
+  return JSON.stringify(rows.map(row => row.ariaLabel.split(',')[0])) === JSON.stringify(names);
+}
+"""
+
+
 class Panel:
     """The managed storage panel of a page."""
 
@@ -117,12 +127,16 @@ class Panel:
         """The row of a file or folder."""
         return self.region.get_by_role("row", name=re.compile(rf"^{re.escape(name)}, "))
 
-    def rows(self) -> list[str]:
-        """The names in sight, top to bottom."""
-        labels = self.region.locator("[role=row][data-type]").evaluate_all(
-            "rows => rows.map(row => [Number(row.ariaRowIndex), row.ariaLabel])"
-        )
-        return [label.partition(",")[0] for _, label in sorted(labels)]
+    def expect_rows(self, *names: str) -> None:
+        """Wait until these are the names in sight, top to bottom."""
+        arguments = [self.region.element_handle(), list(names)]
+        try:
+            self.page.wait_for_function(_NAMES_ARE, arg=arguments)
+        except TooLate:
+            labels = self.region.locator("[role=row][data-type]").evaluate_all(
+                "rows => rows.map(row => row.ariaLabel)"
+            )
+            raise AssertionError(f"{labels} instead of {names}") from None
 
     def expect_selected(self, *names: str) -> None:
         """Wait until exactly these rows (in sight) are selected."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -162,3 +163,25 @@ def test_a_path_is_inserted_into_the_open_notebook(
     panel.row("tiles").click(button="right")
     page.get_by_role("menuitem", name="Insert Path").click()
     expect(editor(page)).to_have_text('os.environ["USER_S3_PATH"] + "tiles/"')
+
+
+def test_a_path_goes_into_a_cell_by_command_and_by_dragging(
+    seed: Seed, panel: Panel, page: Page
+) -> None:
+    code: dict[str, Any] = {"cell_type": "code", "id": "two", "metadata": {}, "source": "one"}
+    code |= {"outputs": [], "execution_count": None}
+    seed(f"{OWN}a b.ipynb", body=json.dumps({**NOTEBOOK, "cells": [code]}).encode())
+    seed(f"{OWN}tiles.csv")
+    open_file(panel, "a b.ipynb")
+    cell = page.locator(".jp-CodeCell .cm-content")
+    expect(cell).to_have_text("one")
+    cell.click()
+    page.keyboard.press("Control+a")
+    panel.row("tiles.csv").click(button="right")
+    page.get_by_role("menuitem", name="Insert Path").click()
+    expect(cell).to_have_text('os.environ["USER_S3_PATH"] + "tiles.csv"')
+    cell.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    panel.row("tiles.csv").drag_to(cell)
+    expect(cell).to_have_text(f'"s3://strict-bucket/{ORGANIZATION}/{OWN}tiles.csv"')

@@ -38,13 +38,13 @@ def test_a_copied_folder_ends_with_a_slash(panel: Panel) -> None:
 
 
 def test_the_roots_say_what_they_are(panel: Panel) -> None:
-    assert panel.rows() == ["data", "notebooks", "spark-logs"]
+    panel.expect_rows("data", "notebooks", "spark-logs")
     assert "/data/ is read-only" in (panel.row("data").get_attribute("title") or "")
     for name in ("Upload", "New folder"):
         expect(panel.button(name)).to_be_disabled()
         assert "read-only" in (panel.button(name).get_attribute("title") or "")
     panel.enter("data")
-    assert panel.rows() == [f"customer-{USER}", "shared"]
+    panel.expect_rows(f"customer-{USER}", "shared")
     assert "Private to you" in (panel.row(f"customer-{USER}").get_attribute("title") or "")
 
 
