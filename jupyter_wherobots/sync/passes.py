@@ -142,7 +142,8 @@ class Passes:
         return scan
 
     def _remember(self, order: Order, scan: Scan, made: Plan, tally: Tally) -> None:
-        if order.kind is not Kind.FOLDERS:
+        # A scan that was cut short says nothing of what it has not reached.
+        if order.kind is not Kind.FOLDERS and not scan.stopped:
             self.unsaved = {}
         else:
             for put in made.puts:

@@ -234,6 +234,19 @@ def test_what_a_stop_lost_is_written_down_and_shown(place: Place, tmp_path: Path
     assert json.loads(place.s3.body(PREFIX + last_stop.NAME))["complete"]
 
 
+def test_a_stop_whose_time_is_over_before_the_scan_names_what_was_not_saved(place: Place) -> None:
+    with place.engine(lease=False) as sync:
+        place.write("a", b"one")
+        sync.run_pass()
+        place.write("a", b"two")
+        # What the watcher has seen goes first, and takes all the time there is.
+        sync._session.schedule.hint([b""])
+        with place.s3.gate("PutObject", key=place.key("a")):
+            report = sync.final(2.0)
+    assert not report.complete
+    assert [each.path for each in report.not_durable] == ["a"]
+
+
 def test_a_stop_without_s3_is_written_down_here(place: Place) -> None:
     with place.engine() as sync:
         sync.run_pass()
