@@ -53,7 +53,9 @@ _SECRET_PARENTS = frozenset(
         ),
     )
 )
-_CACHE_FOLDERS = frozenset((b".cache", b".local/share/Trash", b".Trash"))
+_CACHE_FOLDERS = frozenset(
+    (b".cache", b".local/share/Trash", b".Trash", b".npm/_cacache", b".npm/_logs")
+)
 
 _GIT_TEMPORARY = re.compile(rb"\.lock$|/tmp_(?:obj|pack|idx|rev|mtimes|objdir)[^/]*$")
 """Git's own for the length of one command; a lock that came back from S3 would block the repository."""

@@ -91,6 +91,10 @@ def test_caches_and_leavings_stay_here(place: Place) -> None:
     place.write(".cache/pip/x")
     place.write(".local/share/Trash/files/old")
     place.write(".Trash-1000/files/old")
+    place.write(
+        ".npm/_logs/2026-11-20T12_00_00_000Z-debug-0.log"
+    )  # one for each start of JupyterLab
+    place.write(".npm/_cacache/index-v5/x")
     place.write(".~nb.ipynb")
     place.write("r/.git/index.lock")
     place.write("r/.git/objects/pack/tmp_pack_x")
@@ -99,6 +103,7 @@ def test_caches_and_leavings_stay_here(place: Place) -> None:
     place.write("env/CACHEDIR.TAG", CACHE_SIGNATURE)
     place.write("env/pyvenv.cfg", b"home = /usr/bin\n")
     place.write("work/.cache/x")
+    place.write(".npm/notes")
     place.write("poetry.lock")
     place.write("trash/x")
     report = place.engine().run_pass()
@@ -108,6 +113,7 @@ def test_caches_and_leavings_stay_here(place: Place) -> None:
         "env/CACHEDIR.TAG",
         "env/pyvenv.cfg",
         "work/.cache/x",
+        ".npm/notes",
         "poetry.lock",
         "trash/x",
     }
@@ -117,6 +123,8 @@ def test_caches_and_leavings_stay_here(place: Place) -> None:
         ".cache/": SkipReason.CACHE,
         ".local/share/Trash/": SkipReason.CACHE,
         ".Trash-1000/": SkipReason.CACHE,
+        ".npm/_logs/": SkipReason.CACHE,
+        ".npm/_cacache/": SkipReason.CACHE,
         ".~nb.ipynb": SkipReason.TEMPORARY,
         "r/.git/index.lock": SkipReason.TEMPORARY,
         "r/.git/objects/pack/tmp_pack_x": SkipReason.TEMPORARY,
