@@ -129,7 +129,7 @@ def test_killed_saves(place: Place, saver: Saver, atomic: bool) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("atomic", [True, False], ids=["atomic", "in-place"])
 def test_killed_saves_for_long(place: Place, saver: Saver, atomic: bool) -> None:
     torment(place, saver, atomic=atomic, kills=1000)
