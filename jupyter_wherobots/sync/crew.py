@@ -7,6 +7,7 @@ so that the journal is written by one thread and a commit covers many files.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
@@ -24,19 +25,37 @@ _TRIAL = 0.25
 """Seconds that a number of threads is tried before it is judged."""
 _GAIN = 1.1
 """A larger number of threads is kept while it gives a tenth more."""
+_USEFUL = 2000
+"""Small requests a second that one process of Python brings about, as measured on two cores."""
 
 
 class Governor:
-    """How many requests at once: grows while that pays, halves when S3 asks to slow down (AIMD)."""
+    """How many requests at once: as many as the network wants; halves when S3 asks to slow down (AIMD).
 
-    def __init__(self, *, minimum: int = 4, start: int = 32, maximum: int = 256) -> None:
-        self.limit = min(start, maximum)
+    It begins with what the quickest answer so far tells: to keep `_USEFUL` requests a second going, that many times the
+    seconds of one have to be under way. More threads than that only wait for each other, and the event loop for them:
+    with 32 where 8 are enough, an answer of the server took up to 105 ms instead of 9, and the pass a fifth more CPU.
+    """
+
+    def __init__(self, *, minimum: int = 4, start: int = 8, maximum: int = 256) -> None:
+        self._start = self.limit = min(start, maximum)
         self._minimum = min(minimum, maximum)
         self._maximum = maximum
         self._lock = threading.Lock()
+        self._quickest: float | None = None
         self._rate = 0.0
-        self._grown = False
+        self._before: int | None = None
         self._throttled = False
+
+    def answered(self, seconds: float) -> None:
+        """A request was answered after so long. The quickest is the network's own time, the others also waited for us."""
+        if self._quickest is not None and seconds >= self._quickest:
+            return
+        with self._lock:
+            self._quickest = seconds
+            if not self._rate and not self._throttled:
+                wanted = max(self._start, math.ceil(seconds * _USEFUL))
+                self.limit = min(self._maximum, wanted)
 
     def throttled(self) -> None:
         """S3 asked to slow down; once in each trial counts."""
@@ -51,11 +70,13 @@ class Governor:
         with self._lock:
             if self._throttled:
                 # After a halving: up again by little steps.
-                self._throttled, self._grown, self._rate = False, False, rate
+                self._throttled, self._before, self._rate = False, None, rate
                 self.limit = min(self._maximum, self.limit + 1)
-            elif not self._grown or rate > self._rate * _GAIN:
-                self._grown, self._rate = True, rate
+            elif rate > self._rate * _GAIN:
+                self._before, self._rate = self.limit, rate
                 self.limit = min(self._maximum, self.limit * 3 // 2)
+            elif self._before is not None:
+                self.limit, self._before = self._before, None
 
 
 class Crew(Generic[J, R]):

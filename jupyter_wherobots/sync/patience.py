@@ -84,6 +84,7 @@ class Patience:
     def with_request(self, request: Callable[[], T]) -> T:
         """Do a request; again, after a pause, when the fault may pass. Raises what the last try raised."""
         for tried in range(1, _TRIES + 1):
+            began = self._clock.monotonic()
             try:
                 result = request()
             except (PreconditionFailed, NotFound):
@@ -106,5 +107,6 @@ class Patience:
                 raise
             else:
                 self._halt.succeeded()
+                self._governor.answered(self._clock.monotonic() - began)
                 return result
         raise AssertionError("the last try returns or raises")

@@ -77,9 +77,31 @@ def test_throttling_halves_the_concurrency() -> None:
 
 def test_concurrency_grows_while_that_pays_and_no_further() -> None:
     governor = Governor(start=32, maximum=256)
-    for rate in (100, 150, 220, 222, 224):
+    for rate in (100, 150, 220):
         governor.judge(rate, 1.0)
     assert governor.limit == 32 * 3 // 2 * 3 // 2 * 3 // 2
+    for rate in (222, 224):
+        governor.judge(rate, 1.0)
+    assert governor.limit == 32 * 3 // 2 * 3 // 2  # more did not pay
+
+
+def test_concurrency_begins_with_what_the_network_wants() -> None:
+    governor = Governor(maximum=256)
+    assert governor.limit == 8
+    governor.answered(0.3)  # with the connection, perhaps
+    assert governor.limit == 256
+    governor.answered(0.03)
+    governor.answered(0.05)
+    assert governor.limit == 60
+    governor.answered(0.0005)
+    assert governor.limit == 8
+    governor.judge(1000, 1.0)
+    governor.answered(0.0004)
+    assert governor.limit == 12  # from now on what was measured counts
+    throttled = Governor(maximum=256)
+    throttled.throttled()
+    throttled.answered(0.1)
+    assert throttled.limit == 4
 
 
 def test_s3_that_is_not_there_is_asked_seldom_and_said(place: Place) -> None:
