@@ -87,17 +87,17 @@ def test_concurrency_grows_while_that_pays_and_no_further() -> None:
 
 def test_concurrency_begins_with_what_the_network_wants() -> None:
     governor = Governor(maximum=256)
-    assert governor.limit == 8
+    assert governor.limit == 4
     governor.answered(0.3)  # with the connection, perhaps
     assert governor.limit == 256
     governor.answered(0.03)
     governor.answered(0.05)
     assert governor.limit == 60
     governor.answered(0.0005)
-    assert governor.limit == 8
+    assert governor.limit == 4
     governor.judge(1000, 1.0)
     governor.answered(0.0004)
-    assert governor.limit == 12  # from now on what was measured counts
+    assert governor.limit == 6  # from now on what was measured counts
     throttled = Governor(maximum=256)
     throttled.throttled()
     throttled.answered(0.1)
