@@ -38,6 +38,8 @@ TTL = 90.0
 """Seconds after which a lease that was not renewed may be taken."""
 _NAME = "lease.json"
 _LARGEST = 65536
+_ROUNDS = 5
+"""So often is a lease that changes while it is taken looked at again."""
 
 
 @dataclass(frozen=True)
@@ -140,16 +142,18 @@ class Lease:
                 else:
                     self._renewed = asked
                     return True
-            etag = self._free(force)
-            if etag is None:
-                return False
-            try:
-                self._etag = self._put(etag)
-            except (PreconditionFailed, NotFound):
-                return False  # somebody was quicker; the next try tells who
-            self._renewed, self._other = asked, ""
-            failpoint("lease.held")
-            return True
+            for _ in range(_ROUNDS):
+                etag = self._free(force)
+                if etag is None:
+                    return False
+                try:
+                    self._etag = self._put(etag)
+                except (PreconditionFailed, NotFound):
+                    continue  # somebody was quicker, or it was we, and the answer was lost
+                self._renewed, self._other = asked, ""
+                failpoint("lease.held")
+                return True
+            return False
 
     def _put(self, base: str) -> str:
         body = {

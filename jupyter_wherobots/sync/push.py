@@ -342,7 +342,9 @@ class Pusher:
         if row is not None:
             if not _holds(row, captured):
                 return None
-            if row.flags & RETURNED and not self.writer.still_has(load):
+            # Another file of the same bytes is no unchanged file: if somebody deleted them in S3, they are made anew.
+            other = unpack(row.stat).identity != unpack(captured.stat).identity
+            if (other or row.flags & RETURNED) and not self.writer.still_has(load):
                 return None
             return _unchanged(load.path, row, captured)
         source = self._sources.find(captured, load.size)

@@ -154,13 +154,21 @@ class Model:
     ) -> None:
         home = self.homes[name]
         before = home.tree
-        home.remember(tree)
         removed = before.keys() - tree.keys()
+        saved = {before[path] for path in removed if self._is_saved(home, path)}
+        home.remember(tree)
         for path in removed:
             home.gone.setdefault(path, 0)
         if renamed:
-            home.renamed |= {before[path] for path in removed}
+            # To a name that is not mirrored: for the mirror it is deleted.
+            withheld = {tree[path] for path in tree.keys() - before.keys() if not is_mirrored(path)}
+            home.renamed |= saved - withheld
         home.renamed &= set(home.mirrored().values())
+
+    def _is_saved(self, home: Home, path: bytes) -> bool:
+        """Whether S3 has what lies at a path, under a key of that path; the same bytes of another file do not count."""
+        versions = (self.remote.get(key) for key in home.keys(path))
+        return any(version is not None and version.thing == home.tree[path] for version in versions)
 
     # -- what an engine does --------------------------------------------------------------------------
 

@@ -331,3 +331,17 @@ def test_what_comes_back_to_its_name_is_not_sent_again(place: Place) -> None:
             assert sync.run_pass().complete
         assert place.asked("PutObject") == puts
     assert place.remote() == {"a": b"mine", "other": b"text"}
+
+
+def test_a_file_of_the_same_bytes_moved_to_where_others_deleted_is_saved(place: Place) -> None:
+    """Its old name is deleted in S3 soon after; its bytes would be nowhere."""
+    place.write("a", b"the same")
+    place.write("b", b"the same")
+    place.write("c")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        place.s3.delete(place.key("a"))
+        (place.home / "b").rename(place.home / "a")
+        for _ in range(3):
+            assert sync.run_pass().complete
+    assert place.remote() == {"a": b"the same", "c": b"text"}

@@ -58,3 +58,28 @@ def test_what_is_saved_anew_is_to_be_kept_anew(model: Model) -> None:
     put(model, "one", NEW, REPORT)
     with pytest.raises(Broken, match="only renamed"):
         put(model, "one", NEW, Thing("file", b"another"))
+
+
+def test_what_was_never_saved_under_its_name_may_leave_with_another_file() -> None:
+    """A copy is renamed that was not saved yet, and the file it was made of is changed."""
+    model = Model()
+    model.homes["one"] = Home()
+    model.user_changed("one", {b"old": REPORT, b"copy": REPORT})
+    put(model, "one", OLD, REPORT)
+    model.user_changed("one", {b"old": Thing("file", b"changed"), b"new": REPORT}, renamed=True)
+    put(model, "one", OLD, Thing("file", b"changed"))
+    assert model.remote[OLD].thing.body == b"changed"
+
+
+def test_what_is_renamed_to_a_name_that_is_not_mirrored_may_leave() -> None:
+    """Though another file of the same bytes is still there, which somebody else deleted in S3."""
+    model = Model()
+    model.homes["one"] = Home()
+    model.user_changed("one", {b"old": REPORT, b"copy": REPORT})
+    put(model, "one", OLD, REPORT)
+    put(model, "one", key_of(b"copy"), REPORT)
+    put(model, USER, key_of(b"copy"), None)
+    model.user_changed("one", {b"copy": REPORT, b".ssh/id_rsa": REPORT}, renamed=True)
+    model.homes["one"].gone[b"old"] = 2
+    put(model, "one", OLD, None)
+    assert OLD not in model.remote

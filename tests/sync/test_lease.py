@@ -164,6 +164,18 @@ def test_a_renewal_whose_answer_was_lost_is_still_ours(place: Place) -> None:
         assert lease.held
 
 
+def test_a_renewal_that_was_refused_because_it_was_repeated_is_still_ours(place: Place) -> None:
+    """The client repeats what got no answer by itself, and is told 412 for what it did: twice in a row."""
+    with place.engine() as first:
+        place.write("a")
+        first.run_pass()
+        place.s3.fail("PutObject", code="PreconditionFailed", key=LEASE, times=2)
+        lease = first._session.opened().lease
+        assert lease is not None
+        assert lease._try(force=False)
+        assert lease.held
+
+
 def test_an_engine_that_writes_nothing_needs_no_lease(place: Place) -> None:
     with place.engine() as first:
         assert first.run_pass().complete
