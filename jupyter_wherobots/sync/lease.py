@@ -138,13 +138,14 @@ class Lease:
                 try:
                     self._etag = self._put(self._etag)
                 except (PreconditionFailed, NotFound):
-                    self._etag, self._renewed = "", None
+                    self._etag = ""  # taken from us, or our own whose answer was lost: a look will tell
                 else:
                     self._renewed = asked
                     return True
             for _ in range(_ROUNDS):
                 etag = self._free(force)
                 if etag is None:
+                    self._renewed = None
                     return False
                 try:
                     self._etag = self._put(etag)

@@ -176,6 +176,20 @@ def test_a_renewal_that_was_refused_because_it_was_repeated_is_still_ours(place:
         assert lease.held
 
 
+def test_a_renewal_of_which_nothing_is_known_does_not_end_the_lease(place: Place) -> None:
+    with place.engine() as first:
+        place.write("a")
+        first.run_pass()
+        lease = first._session.opened().lease
+        assert lease is not None
+        place.s3.fail("PutObject", code="PreconditionFailed", key=LEASE)
+        place.s3.fail("GetObject", Fault.RESET_BEFORE, key=LEASE)
+        with pytest.raises(Exception, match="S3 did not answer"):
+            lease._try(force=False)
+        assert lease.held
+        assert lease._try(force=False)
+
+
 def test_an_engine_that_writes_nothing_needs_no_lease(place: Place) -> None:
     with place.engine() as first:
         assert first.run_pass().complete
