@@ -138,7 +138,8 @@ class Lease:
                 try:
                     self._etag = self._put(self._etag)
                 except (PreconditionFailed, NotFound):
-                    self._etag = ""  # taken from us, or our own whose answer was lost: a look will tell
+                    # Taken from us, or our own renewal whose answer was lost: a look will tell.
+                    self._etag = ""
                 else:
                     self._renewed = asked
                     return True
