@@ -108,7 +108,7 @@ def _serve(bucket: str, home: Path, state: Path, running: bool) -> None:
             method, *arguments = line.split()
             reports: list[Any] = []
             spent = cost.of_call(
-                lambda: reports.append(getattr(sync, method)(*map(float, arguments)))  # noqa: B023
+                lambda: reports.append(getattr(sync, method)(*map(float, arguments)))  # noqa: B023 - called at once
             )
             answer = {**asdict(spent), "memory": resident(), "report": reports[0].to_json()}
             print(json.dumps(answer), flush=True)

@@ -26,6 +26,7 @@ from .home import Mode, Persistence, decide, mount_of
 from .layout import VARIABLES, Layout, LayoutName
 from .services import LayoutResolver, Services
 from .settings import WherobotsSettings
+from .sync.narrator import Narrator
 from .sync.status import Phase
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
     extension_url = "/wherobots"
     load_other_extensions = True
     _services: Services | None = None
+    _narrator: Narrator | None = None
     _final: asyncio.Task[None] | None = None
     _last_event = 0.0
     _event_scheduled = False
@@ -117,7 +119,6 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             self.log.info("Home %s is not synchronised: %s", configuration.home, persistence.reason)
             return
         self._warn_if_outside_root(configuration.home)
-        from .sync.narrator import Narrator
         from .sync.service import HomeSync, SyncOptions
 
         options = SyncOptions(interval=configuration.sync_interval)
@@ -128,7 +129,8 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             configuration.state,
             options=options,
         )
-        sync.on_change = Narrator(self.log).tell
+        self._narrator = Narrator(self.log)
+        sync.on_change = self._narrator.tell
         try:
             sync.start()
         except AlreadyRunning as error:
@@ -176,14 +178,13 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         if on_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._on_sigint)
         sync = self._services.sync if self._services else None
-        if sync is not None:
+        if sync is not None and self._narrator is not None:
             serverapp.event_logger.register_event_schema(EVENT_SCHEMA)
             loop = asyncio.get_running_loop()
-            narrate = sync.on_change
+            narrator = self._narrator
 
             def changed(status: SyncStatus) -> None:
-                if narrate is not None:
-                    narrate(status)
+                narrator.tell(status)
                 # Emitting from a thread raises and delivers nothing, so hop to the loop first.
                 _post(loop, self._schedule_event, loop)
 

@@ -31,13 +31,18 @@ def get(s3: S3, key: str, etag: str, *, part: int = PART, stop: Stop | None = No
     condition, and every answer is held against the ETag. ``stop`` is asked before what has to be
     waited for (Cancelled). What is read ahead is held in memory, out of `crew.BUFFERS`.
     """
-    first = _open(s3, key, etag, (0, part))
-    if s3.ranges_through_boto3 and is_plain(key):
-        # There a range costs twice what it does elsewhere, and one stream of all is the quickest.
+    if not _is_dear(s3, key):
+        first = _open(s3, key, etag, (0, part))
+        if not _is_dear(s3, key):  # the first answer of a store may have told
+            chunks = _in_order(s3, key, first, part, stop)
+            return objects.Body(first.head, (0, first.size), chunks, first.close)
         first.close()
-        return objects.get(s3, key, condition=matches(etag))
-    chunks = _in_order(s3, key, first, part, stop)
-    return objects.Body(first.head, (0, first.size), chunks, first.close)
+    return objects.get(s3, key, condition=matches(etag))
+
+
+def _is_dear(s3: S3, key: str) -> bool:
+    """Whether a range costs twice what it does elsewhere, so that one stream of all is the quickest."""
+    return s3.ranges_through_boto3 and is_plain(key)
 
 
 def _open(s3: S3, key: str, etag: str, span: tuple[int, int]) -> objects.Body:

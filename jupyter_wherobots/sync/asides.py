@@ -8,9 +8,7 @@ knows the sibling as a file that was moved away, so whatever happens to this pro
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from datetime import timezone
 from typing import NamedTuple
 
 from ..errors import WherobotsError
@@ -24,7 +22,7 @@ from .patience import Patience
 from .plan import Delete, Put
 from .remote import COPY_OF, MARK
 from .status import NotDurable, Why, shown
-from .writing import Writer
+from .writing import Writer, dated
 
 
 class _Kept(NamedTuple):
@@ -81,10 +79,9 @@ class Asides:
             found = self._patience.with_request(lambda: self._remote.head(key))
             if found is None or found.etag != row.etag:
                 return _Kept(path)  # it is not ours any more; the put finds out
-            when = found.last_modified.astimezone(timezone.utc).strftime("%Y-%m-%d %H.%M.%S")
-            kept_as = self._free(path, f"earlier version {when}")
+            kept_as = self._free(path, dated("earlier version", found))
             sibling = self._names.key(kept_as)
-            mark = f"{self._journal.engine[:16]}-{secrets.token_hex(8)}"
+            mark = self._journal.new_mark()
             described = {**found.metadata, MARK: mark, COPY_OF: found.etag.strip('"')}
             self._journal.begin([Intent(mark, kept_as, sibling)])
             if self._names.is_odd(kept_as):

@@ -34,7 +34,7 @@ class Governor:
 
     It begins with what the quickest answer so far tells: to keep `_USEFUL` requests a second going, that many times the
     seconds of one have to be under way. More threads than that only wait for each other, and the event loop for them:
-    with 32 where 4 are enough, one answer of the server in a hundred took 105 ms instead of 8, and the pass 1.6 times the CPU.
+    with 32 where 4 are enough, an answer in a hundred took 105 ms instead of 8, and the pass half as much CPU again.
     """
 
     def __init__(self, *, minimum: int = 4, start: int = 4, maximum: int = 256) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import secrets
 import sqlite3
 import threading
 import uuid
@@ -224,6 +225,10 @@ class Journal:
 
     def __len__(self) -> int:
         return sum(map(len, self._folders.values()))
+
+    def new_mark(self) -> str:
+        """A mark for an `Intent`: this engine's, and of nothing else."""
+        return f"{self.engine[:16]}-{secrets.token_hex(8)}"
 
     def keeper(self, key: str) -> bytes | None:
         """The path whose object has this key although its name would give another; None if there is none."""

@@ -7,7 +7,6 @@ a crew's.
 from __future__ import annotations
 
 import itertools
-import secrets
 import stat as st
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -145,10 +144,8 @@ class Pusher:
 
     def _intents(self, batch: Sequence[Put]) -> dict[bytes, Intent]:
         """Commit an intent for each file, before anything of it is sent."""
-        engine = self._journal.engine[:16]
         intents = [
-            Intent(f"{engine}-{secrets.token_hex(8)}", put.entry.path, self._key(put))
-            for put in batch
+            Intent(self._journal.new_mark(), put.entry.path, self._key(put)) for put in batch
         ]
         self._journal.begin(intents)
         return {intent.path: intent for intent in intents}

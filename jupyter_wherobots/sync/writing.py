@@ -216,12 +216,12 @@ class Writer:
         return load.path, kind.value, message, kept_as
 
     def _keep(self, path: bytes, key: str, found: Head, what: str = "S3 version") -> bytes:
-        when = found.last_modified.astimezone(timezone.utc).strftime("%Y-%m-%d %H.%M.%S")
+        named = dated(what, found)
         copy_of = found.etag.strip('"')
         described = {name: text for name, text in found.metadata.items() if name != MARK}
         described[COPY_OF] = copy_of
         for number in range(1, 1000):
-            note = f"{what} {when}" if number == 1 else f"{what} {when} {number}"
+            note = named if number == 1 else f"{named} {number}"
             kept_as = beside(path, note)
             sibling = self._names.key(kept_as)
             if self._names.is_odd(kept_as):
@@ -254,3 +254,8 @@ class Writer:
             self._patience.with_request(
                 lambda: self._remote.put(self._names.name_key(path), path, {}, None)
             )
+
+
+def dated(what: str, found: Head) -> str:
+    """What a kept version is called beside its file: what it is, and when it was put, in UTC."""
+    return f"{what} {found.last_modified.astimezone(timezone.utc):%Y-%m-%d %H.%M.%S}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,26 @@ def restored(place: Place, tmp_path: Path) -> Restored:
         return home
 
     return restore
+
+
+@contextmanager
+def at_work(name: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of this folder works on home as long as the block lasts; it says when it begins, and ends with its stdin."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"tests.adversary.{name}", *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        yield process
+        assert process.poll() is None, "it failed"
+    finally:
+        process.communicate()
+    assert process.returncode == 0
 
 
 def described(root: Path) -> dict[bytes, tuple[object, ...]]:

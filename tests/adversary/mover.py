@@ -10,7 +10,6 @@ import random
 import select
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -162,9 +161,9 @@ def main() -> None:
     mover = Mover(Path(home), Path(outside), int(seed))
     mover.begin()
     print(flush=True)
-    while not select.select([sys.stdin], [], [], 0)[0]:
+    mover.act()
+    while not select.select([sys.stdin], [], [], mover.pause())[0]:
         mover.act()
-        time.sleep(mover.pause())
 
 
 if __name__ == "__main__":

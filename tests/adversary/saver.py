@@ -71,7 +71,9 @@ def main() -> None:
         if order["rounds"] is None:
             for _ in range(order["spared"] + 1):
                 os.read(reading, 1)
-            time.sleep(order["delay"])
+            time.sleep(
+                order["delay"]
+            )  # the moment of the kill is what is tried, not what is waited for
             os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         os.close(reading)

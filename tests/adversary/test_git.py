@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from jupyter_wherobots.sync.status import Why
 from tests.adversary.committer import git
-from tests.adversary.conftest import Restored
+from tests.adversary.conftest import Restored, at_work
 from tests.strict_s3 import Call
 from tests.sync.conftest import Place
 
 pytestmark = pytest.mark.process
-
-
-@contextmanager
-def committer(repository: Path, seed: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Somebody who works in the repository, once there is a line on stdin, as long as the block lasts."""
-    repository.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.adversary.committer", repository, str(seed)],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        bufsize=0,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"\n"
-        yield process
-        assert process.poll() is None, "it failed"
-    finally:
-        process.communicate()
-    assert process.returncode == 0
 
 
 def head(repository: Path) -> str:
@@ -51,7 +27,9 @@ def head(repository: Path) -> str:
 def torment(place: Place, restored: Restored, seed: int, rounds: int) -> None:
     heads: list[str] = []
     with place.engine() as sync:
-        with committer(place.home / "repo", seed) as process:
+        repository = place.home / "repo"
+        repository.mkdir()
+        with at_work("committer", repository, seed) as process:
             assert sync.run_pass().complete
             assert process.stdin is not None
             process.stdin.write(b"\n")

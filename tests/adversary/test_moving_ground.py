@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +18,7 @@ import pytest
 from jupyter_wherobots.sync.clock import Deadline
 from jupyter_wherobots.sync.passes import Kind, Order
 from jupyter_wherobots.sync.service import HomeSync
-from tests.adversary.conftest import Restored, described
+from tests.adversary.conftest import Restored, at_work, described
 from tests.adversary.mover import PAGE, REPLACED, STEADY
 from tests.model.world import RecordedBucket, Recorder
 from tests.strict_s3 import Call
@@ -82,25 +79,6 @@ def recorder(place: Place) -> Recorder:
     return made
 
 
-@contextmanager
-def mover(home: Path, outside: Path, seed: int) -> Iterator[None]:
-    """Home moves as long as the block lasts."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.adversary.mover", home, outside, str(seed)],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"\n"
-        yield
-        assert process.poll() is None, "it failed"
-    finally:
-        process.communicate()
-    assert process.returncode == 0
-
-
 def look_again(sync: HomeSync, kind: Kind, *folders: bytes) -> None:
     """A pass as the schedule makes it upon hints."""
     session = sync._session
@@ -111,7 +89,7 @@ def look_again(sync: HomeSync, kind: Kind, *folders: bytes) -> None:
 def torment(place: Place, outside: Outside, recorder: Recorder, seed: int, rounds: int) -> None:
     with place.engine() as sync:
         sync.restore()
-        with mover(place.home, outside.folder, seed):
+        with at_work("mover", place.home, outside.folder, seed):
             for _ in range(rounds):
                 sync.run_pass()
                 look_again(sync, Kind.HINTED)

@@ -6,45 +6,23 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from jupyter_wherobots.sync import database
 from tests.adversary.banker import MODES, check
-from tests.adversary.conftest import Restored
+from tests.adversary.conftest import Restored, at_work
 from tests.strict_s3 import Call
 from tests.sync.conftest import Place
 
 pytestmark = pytest.mark.process
 
 
-@contextmanager
-def banker(folder: Path) -> Iterator[None]:
-    """Somebody writes as long as the block lasts."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.adversary.banker", folder],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"\n"
-        yield
-        assert process.poll() is None, "it failed"
-    finally:
-        process.communicate()
-    assert process.returncode == 0
-
-
 def torment(place: Place, restored: Restored, rounds: int) -> None:
     states: dict[str, list[int]] = {mode: [] for mode in MODES}
     done = 0
     with place.engine() as sync:
-        with banker(place.home):
+        with at_work("banker", place.home):
             # Now and then one is locked whenever it is looked at.
             while done < rounds or any(len(set(seen)) < 2 for seen in states.values()):
                 done += 1
