@@ -20,6 +20,6 @@ def _end_with_parent(parent: int) -> None:
 
 if __name__ == "__main__":
     _end_with_parent(int(sys.argv.pop(1)))
-    from jupyterlab.labapp import main  # type: ignore[import-untyped]
+    from jupyterlab.labapp import main  # type: ignore[import-untyped]  # has no types
 
     sys.exit(main())

@@ -216,7 +216,7 @@ def _earthquakes(
 
 
 def _parquet(chance: random.Random, year: int, magnitude: int, rows: int) -> bytes:
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa  # type: ignore[import-untyped]  # has no types
     from pyarrow import parquet
 
     points = [_near_a_fault(chance) for _ in range(rows)]

@@ -130,7 +130,7 @@ class NoSuchRoute(WherobotsHandler):
 
     route = "/wherobots/.*"
 
-    async def prepare(self) -> None:  # type: ignore[override]
+    async def prepare(self) -> None:  # type: ignore[override]  # tornado awaits it
         """Authenticate first, so that a stranger learns nothing."""
         await super().prepare()
         if self.current_user is None:

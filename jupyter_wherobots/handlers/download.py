@@ -36,7 +36,7 @@ class BytesHandler(StreamingHandler):
         """Nothing in a stored file may run, load or submit anything."""
         return "sandbox; default-src 'none'; frame-ancestors 'self'"
 
-    async def prepare(self) -> None:  # type: ignore[override]
+    async def prepare(self) -> None:  # type: ignore[override]  # tornado awaits it
         """As Jupyter's own ``/files/``: a page of another origin must not include what is stored here."""
         await super().prepare()
         if self.request.method in ("GET", "HEAD"):

@@ -48,14 +48,14 @@ class ReceivingHandler(WherobotsHandler):
         """How many bytes may come at most. Raises everything that can be refused beforehand."""
         raise NotImplementedError
 
-    async def prepare(self) -> None:  # type: ignore[override]
+    async def prepare(self) -> None:  # type: ignore[override]  # tornado awaits it
         """Everything that comes before the first byte of the body."""
         try:
             await super().prepare()
             if self.request.method == "PUT":
                 await self._admit()
         except BaseException:
-            self.request.connection.set_max_body_size(_DRAIN)  # type: ignore[union-attr]
+            self.request.connection.set_max_body_size(_DRAIN)  # type: ignore[union-attr]  # HTTP/1 has one
             raise
 
     async def _admit(self) -> None:
@@ -85,7 +85,7 @@ class ReceivingHandler(WherobotsHandler):
         if self._over:  # the client left while it waited for its turn
             self.release()
             return
-        self.request.connection.set_max_body_size(self._limit + _SLACK)  # type: ignore[union-attr]
+        self.request.connection.set_max_body_size(self._limit + _SLACK)  # type: ignore[union-attr]  # HTTP/1 has one
         self._wait()
 
     def data_received(self, chunk: bytes) -> None:

@@ -45,7 +45,7 @@ class Board:
     def change(self, **values: object) -> None:
         """Set members of the status and tell at once."""
         with self._lock:
-            self._status = replace(self._status, **values)  # type: ignore[arg-type]
+            self._status = replace(self._status, **values)  # type: ignore[arg-type]  # by name
             self._told = self._clock.monotonic()
         self._tell(self.read())
 
