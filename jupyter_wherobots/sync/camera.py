@@ -6,6 +6,8 @@ without a name.
 
 from __future__ import annotations
 
+import hashlib
+
 from . import beneath, capture, database, mappings
 from .capture import Captured, NotNowError, Quiet, Steady, VanishedError
 from .filestat import pack, unpack
@@ -120,6 +122,11 @@ class Camera:
             self._small[path] = capture.whole(self._root, path, packed, self._quiet)
         else:
             self._large[path] = self._copy(path, packed)
+
+    def stand_in(self, entry: Entry, body: bytes) -> None:
+        """Give these bytes for a file that is gone, until `release`."""
+        captured = Captured(body, hashlib.sha256(body).digest(), entry.stat)
+        self._small[entry.path] = captured
 
     def kept(self, path: bytes) -> bytes:
         """The bytes of a small file that is kept; none of a large one."""

@@ -6,7 +6,7 @@ files. Nothing rests on the lease alone: every write carries the version it is a
 up late.
 
 It also says which multipart uploads its holder has begun: S3 tells nobody whose an upload is, and one that died together with
-its state directory cannot abort them any more. So whoever finds a lease left behind does.
+its state directory, or had to stop while S3 did not answer, cannot abort them any more. So whoever has the lease next does.
 """
 
 from __future__ import annotations
@@ -38,13 +38,15 @@ TTL = 90.0
 """Seconds after which a lease that was not renewed may be taken."""
 _NAME = "lease.json"
 _LARGEST = 65536
+_TICK = timedelta(seconds=1)
+"""S3 tells when an object was modified in whole seconds, and when an upload began more finely."""
 _ROUNDS = 5
 """So often is a lease that changes while it is taken looked at again."""
 
 
 @dataclass(frozen=True)
 class Remains:
-    """What a holder that was killed may have left: uploads to keys of these digests, begun before ``until`` on S3's clock."""
+    """What the holder before may have left: uploads to keys of these digests, begun before ``until`` on S3's clock."""
 
     digests: frozenset[str]
     until: datetime
@@ -118,16 +120,24 @@ class Lease:
             self._uploading.discard(digest)
 
     def release(self, seconds: float) -> None:
-        """Give it back, if it is ours; waits at most ``seconds`` for S3. Never raises."""
+        """Give it back, if it is ours; waits at most ``seconds`` for S3. Never raises.
+
+        While uploads hang in their requests it is not deleted: what they have begun stays written in it.
+        """
         self._stop.set()
         if not self._lock.acquire(timeout=seconds):
             return  # a renewal hangs
         etag, self._etag, self._renewed = self._etag, "", None
         self._lock.release()
-        if etag:
-            failpoint("lease.before-release")
-            with suppress(WherobotsError):
-                self._remote.bounded(seconds).delete(self._key, etag)
+        if not etag:
+            return
+        failpoint("lease.before-release")
+        remote = self._remote.bounded(seconds)
+        with suppress(WherobotsError):
+            if self._uploading:
+                remote.put(self._key, self._body(released=True), {}, etag)
+            else:
+                remote.delete(self._key, etag)
 
     # -- one try ----------------------------------------------------------------------------------------
 
@@ -158,13 +168,17 @@ class Lease:
             return False
 
     def _put(self, base: str) -> str:
+        return self._remote.put(self._key, self._body(), {}, base or None)
+
+    def _body(self, *, released: bool = False) -> bytes:
         body = {
             "engine": self._engine,
             "host": socket.gethostname(),
             "process": os.getpid(),
             "uploads": sorted(self._uploading.copy()),
+            "released": released,
         }
-        return self._remote.put(self._key, json.dumps(body).encode(), {}, base or None)
+        return json.dumps(body).encode()
 
     def _free(self, force: bool) -> str | None:
         """The ETag over which the lease may be taken ("" for none at all), or None if another instance holds it."""
@@ -176,6 +190,9 @@ class Lease:
             return ""
         holder = _parsed(content)
         if force or holder.get("engine") == self._engine:
+            return etag
+        if holder.get("released") is True:
+            self._remains = Remains(_digests(holder), modified + _TICK)
             return etag
         now = server_time(self._remote.s3, self._key)
         if now is not None and (now - modified).total_seconds() > TTL:
@@ -194,7 +211,7 @@ class Lease:
             self._clear_up()
 
     def _clear_up(self) -> None:
-        """Abort what the holder before left behind, if it was killed and the lease is ours now."""
+        """Abort what the holder before left behind, if the lease is ours now."""
         remains = self._remains
         if remains is None or not self.held:
             return
@@ -204,10 +221,10 @@ class Lease:
         try:
             for each in self._remote.uploads(self._prefix):
                 if _digest(each.key) in remains.digests and each.initiated < remains.until:
-                    log.info("Aborting an upload of %s that a killed instance left", each.key)
+                    log.info("Aborting an upload of %s that an earlier instance left", each.key)
                     self._remote.abort(each.key, each.upload_id)
         except WherobotsError as error:
-            log.warning("Uploads of a killed instance could not be aborted: %s", error)
+            log.warning("Uploads of an earlier instance could not be aborted: %s", error)
 
 
 def _parsed(content: bytes) -> dict[str, object]:

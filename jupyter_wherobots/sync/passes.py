@@ -22,8 +22,9 @@ from .engine import Engine, as_conflicts
 from .failpoints import failpoint
 from .filestat import unpack
 from .ground import Ground, Tally
+from .journal import Journal
 from .patience import Halt
-from .plan import Plan, Put, in_waves, plan
+from .plan import Delete, Plan, Put, in_waves, plan
 from .push import Pusher
 from .remote import Remote
 from .removal import Remover, unrisky
@@ -37,6 +38,7 @@ from .repository import (
     is_ref,
     lost_objects,
     object_folders,
+    outdated,
     split,
 )
 from .scan import Scan, Scanner
@@ -205,6 +207,7 @@ class Passes:
         remover = Remover(ground, tally)
         remover.settle(loose)
         deletes = made.deletes if engine.may_delete(ground.remote) else []
+        deletes = [each for each in deletes if not _was_put(each, engine.journal)]
         remover.remove(unrisky([*deletes, *asides.done], tally.unsaved), told)
         failpoint("pass.removed")
 
@@ -286,6 +289,7 @@ class Passes:
         heads = {put.entry.path: put for put in ready if is_head(put.entry.path)}
         lists = [put for put in ready if is_packed_refs(put.entry.path)]
         pusher.push([put for put in ready if put not in lists and put.entry.path not in heads])
+        lists = [put for put in lists if self._push_outdated(pusher, put, tally)]
         # The list may have lost the branch that was left, or have got the one that is checked out now.
         for turn in (lists, []):
             now = [path for path in heads if branches.has(path, pusher.camera.kept(path))]
@@ -295,6 +299,18 @@ class Passes:
         for path in heads:
             message = "It waits for the branch that it names."
             tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
+
+    def _push_outdated(self, pusher: Pusher, packed: Put, tally: Tally) -> bool:
+        """Put what a list says of branches over the files that S3 still has of them. Whether they say so all."""
+        engine, camera = self._engine, pusher.camera
+        puts = []
+        body = camera.kept(packed.entry.path)
+        for put, said in outdated(packed, body, engine.journal, engine.root):
+            camera.stand_in(put.entry, said)
+            tally.expect(put.entry)
+            puts.append(put)
+        pusher.push(puts)
+        return not tally.unsaved.keys() & {put.entry.path for put in puts}
 
     # -- the manifest -----------------------------------------------------------------------------------
 
@@ -322,6 +338,12 @@ class Passes:
             failpoint("pass.manifest-put")
             engine.journal.set_meta(**{"manifest": digest, "manifest-etag": etag})
         self._essence, self._manifest_at = made.essence, now
+
+
+def _was_put(delete: Delete, journal: Journal) -> bool:
+    """Whether S3 has another version by now than the one that was to be deleted: that of a branch may."""
+    row = journal.get(delete.path)
+    return row is not None and row.etag != delete.row.etag
 
 
 def _has_to_wait(put: Put, waits: Mapping[bytes, bytes], tally: Tally) -> bool:

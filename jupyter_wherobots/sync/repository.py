@@ -9,7 +9,8 @@ existed, however busy it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..errors import NotFound, PreconditionFailed
@@ -18,7 +19,7 @@ from .filestat import pack
 from .ground import Ground, Tally
 from .journal import Flag, Journal, Row
 from .plan import Put
-from .scan import Scan
+from .scan import Entry, Scan
 
 _GIT = b".git"
 _OBJECTS = b"objects"
@@ -30,6 +31,7 @@ _REFS = b"refs"
 _LOGS = b"logs"
 _REF = b"ref: "
 _PACKED_REFS = b"/packed-refs"
+_NOT_OURS = int(Flag.PENDING | Flag.REMOTE_GONE | Flag.REMOTE_CHANGED)
 
 
 class Heads(NamedTuple):
@@ -125,6 +127,24 @@ def is_ref(path: bytes) -> bool:
     above = path.split(b"/")[:-1]
     is_one = _REFS in above and _LOGS not in above
     return is_one or is_packed_refs(path) or is_head(path)
+
+
+def outdated(packed: Put, body: bytes, journal: Journal, root: int) -> Iterator[tuple[Put, bytes]]:
+    """The branches that S3 has as files of their own, with what the list that took them in says of them.
+
+    ``body`` is that of the list. Git believes such a file before the list, and it is deleted in S3 only when it was found gone
+    twice: an instance that starts before would have the branch as it was some commits ago.
+    """
+    place = packed.entry.path.removesuffix(_PACKED_REFS)
+    for line in body.splitlines():
+        value, _, ref = line.partition(b" ")
+        path = place + b"/" + ref
+        row = journal.get(path) if ref.startswith(_REFS + b"/") else None
+        if row is None or not row.etag or row.flags & _NOT_OURS:
+            continue
+        said = value + b"\n"
+        if row.sha256 != hashlib.sha256(said).digest() and beneath.is_missing(root, path):
+            yield Put(Entry(path, row.stat or packed.entry.stat, 1), row), said
 
 
 class Branches:

@@ -24,7 +24,7 @@ import { Changes } from './changes';
 import { addCommands, CommandIDs } from './commands';
 import { ask } from './dialogs';
 import { DRIVE, StorageDrive } from './drive';
-import { insertText } from './editors';
+import { insertDropped, insertText } from './editors';
 import { FileBrowserLink } from './filebrowser';
 import { BrowserModel } from './model/browser';
 import { JobList } from './model/jobs';
@@ -37,6 +37,7 @@ import { rememberPlace, routePlace } from './restoring';
 import { SavedItem } from './statusitem';
 import { UnsavedDocuments } from './unsaved';
 import { Uploads } from './uploads';
+import { ROWS } from './view/dropping';
 import { PANEL_ID, StoragePanel } from './view/panel';
 
 const PLUGIN_ID = 'jupyter-wherobots:plugin';
@@ -179,6 +180,17 @@ const plugin: JupyterFrontEndPlugin<void> = {
       'contextmenu',
       event => {
         menuIsOurs = panel.node.contains(event.target as Node);
+      },
+      true
+    );
+    document.addEventListener(
+      'drop',
+      event => {
+        const paths = event.dataTransfer?.getData(ROWS);
+        if (paths && insertDropped(shell.widgets('main'), event, paths)) {
+          event.preventDefault();
+          event.stopPropagation();
+        }
       },
       true
     );

@@ -185,3 +185,19 @@ def test_a_path_goes_into_a_cell_by_command_and_by_dragging(
     page.keyboard.press("Delete")
     panel.row("tiles.csv").drag_to(cell)
     expect(cell).to_have_text(f'"s3://strict-bucket/{ORGANIZATION}/{OWN}tiles.csv"')
+
+
+def test_a_path_dropped_into_a_markdown_cell_is_text(seed: Seed, panel: Panel, page: Page) -> None:
+    """JupyterLab takes drops there for files to attach; what is not one, it throws away."""
+    seed(f"{OWN}a b.ipynb", body=json.dumps(NOTEBOOK).encode())
+    seed(f"{OWN}tiles.csv")
+    open_file(panel, "a b.ipynb")
+    page.get_by_role("heading", name="Title").dblclick()
+    cell = page.locator(".jp-MarkdownCell .cm-content")
+    expect(cell).to_contain_text("# Title")
+    cell.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("See : there")
+    cell.get_by_text("See : there").hover()
+    panel.row("tiles.csv").drag_to(cell.locator(".cm-line"), target_position={"x": 1, "y": 5})
+    expect(cell).to_have_text(f"s3://strict-bucket/{ORGANIZATION}/{OWN}tiles.csvSee : there")

@@ -22,7 +22,7 @@ from jupyter_wherobots.sync.filestat import pack
 from jupyter_wherobots.sync.patience import Halt
 from jupyter_wherobots.sync.service import HomeSync
 from jupyter_wherobots.sync.status import ConflictKind, Why
-from tests.strict_s3 import Call
+from tests.strict_s3 import Call, Fault
 from tests.sync.conftest import Place
 
 GOOD = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
@@ -394,3 +394,81 @@ def test_refs_never_come_before_what_they_point_to(place: Place) -> None:
     heads = [key for key in place.remote() if key.endswith("/.git/HEAD")]
     assert heads == ["repo/.git/HEAD"]
     assert not [key for key in place.remote() if key.endswith(".lock")]
+
+
+def restored(place: Place, name: str) -> Path:
+    """The repository as a new instance gets it, and finds it sound."""
+    home = place.home.parent / name
+    home.mkdir()
+    with place.engine(home=home, state=place.home.parent / f"{name}-state") as new:
+        assert new.restore().complete
+    git(home / "repo", "fsck", "--strict")
+    return home / "repo"
+
+
+def test_a_branch_that_was_packed_is_not_what_it_was_before(place: Place) -> None:
+    """Its file in S3 is deleted two passes later; the instance may be gone by then, and git believes the file."""
+    repository = place.home / "repo"
+    repository.mkdir()
+    git(repository, "init", "-q")
+    commit(repository, 0)
+    with place.engine() as sync:
+        sync.run_pass()
+        commit(repository, 1)
+        git(repository, "pack-refs", "--all", "--prune")
+        assert sync.final(20).complete
+        now = git(repository, "rev-parse", "HEAD")
+        assert git(restored(place, "one"), "rev-parse", "HEAD") == now
+        sync.run_pass()
+        commit(repository, 2)
+        git(repository, "pack-refs", "--all", "--prune")
+        sync.run_pass()
+        now = git(repository, "rev-parse", "HEAD")
+        assert git(restored(place, "two"), "rev-parse", "HEAD") == now
+        for _ in range(3):
+            assert sync.run_pass().complete
+        assert not [key for key in place.remote() if "/refs/heads/" in key and "/logs/" not in key]
+        assert not sync.conflicts()
+        assert place.remote() == place.local()
+        assert git(restored(place, "three"), "rev-parse", "HEAD") == now
+        commit(repository, 3)
+        sync.run_pass()
+        assert place.remote() == place.local()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [("PutObject", Fault.RESET_BEFORE)],
+        [("PutObject", Fault.RESET_AFTER), ("HeadObject", Fault.RESET_BEFORE)],
+    ],
+)
+def test_a_packed_branch_that_cannot_be_put_keeps_the_list_back(
+    place: Place, faults: list[tuple[str, Fault]]
+) -> None:
+    repository = place.home / "repo"
+    repository.mkdir()
+    git(repository, "init", "-q")
+    commit(repository, 0)
+    with place.engine() as sync:
+        sync.run_pass()
+        was = git(repository, "rev-parse", "HEAD")
+        commit(repository, 1)
+        branch = git(repository, "symbolic-ref", "HEAD").strip()
+        git(repository, "pack-refs", "--all", "--prune")
+        key = place.key(f"repo/.git/{branch}")
+        for operation, fault in faults:
+            place.s3.fail(operation, fault, key=key, times=None)
+        report = sync.run_pass()
+        assert {f"repo/.git/{branch}", "repo/.git/packed-refs"} <= {
+            each.path for each in report.not_durable
+        }
+        place.s3.heal()
+        assert git(restored(place, "one"), "rev-parse", "HEAD") in (
+            was,
+            git(repository, "rev-parse", "HEAD"),
+        )
+        assert sync.run_pass().complete
+        assert not sync.conflicts()
+        now = git(repository, "rev-parse", "HEAD")
+        assert git(restored(place, "two"), "rev-parse", "HEAD") == now

@@ -227,6 +227,27 @@ def test_uploads_of_an_instance_that_died_with_its_state_are_aborted(
     assert place.remote() == {**place.local(), "a": b"a"}
 
 
+def test_uploads_that_hung_at_the_stop_are_aborted_by_who_comes_next(
+    place: Place, other: HomeSync
+) -> None:
+    """The state went with the instance; nobody has to wait for the lease, which was given back."""
+    place.write("large", os.urandom((16 << 20) + 1))
+    first = HomeSync(
+        S3(place.s3.bucket), PREFIX, place.home, place.state, options=SyncOptions(hints=False)
+    )
+    by_hand = multipart.create(S3(place.s3.bucket), place.key("by hand"), metadata={})
+    first.restore()
+    with place.s3.gate("UploadPart", key=place.key("large")) as gate:
+        assert not first.final(2).complete
+        gate.wait_for_arrivals(timeout=30)
+        first.stop()
+        assert json.loads(place.s3.body(LEASE))["released"]
+        (other.home / "a").write_bytes(b"a")
+        assert other.run_pass().complete
+        assert other.status().lease.held
+        assert [each.upload_id for each in place.s3.uploads()] == [by_hand]
+
+
 def test_an_upload_that_may_not_be_looked_for_keeps_nothing_from_being_saved(
     place: Place, other: HomeSync
 ) -> None:

@@ -7,7 +7,7 @@ import type { IEntry } from '../rest/shapes';
 import { keyOf } from '../model/paths';
 import { usePanel } from './context';
 
-/** Marks a drag as one of our own rows. */
+/** Marks a drag as one of our own rows; its data are their s3:// paths, one a line. */
 export const ROWS = 'application/x-wherobots-rows';
 
 type Handlers = Pick<
@@ -52,8 +52,8 @@ export function useDrop(
       changes.dragged = entries;
       const { dataTransfer } = event;
       dataTransfer.effectAllowed = 'copyMove';
-      dataTransfer.setData(ROWS, String(entries.length));
-      // In a cell, and everywhere else text can be dropped, a path is a string.
+      dataTransfer.setData(ROWS, entries.map(each => each.uri).join('\n'));
+      // In code, and everywhere else text can be dropped, a path is a string.
       const text = entries.map(each => JSON.stringify(each.uri)).join('\n');
       dataTransfer.setData('text/plain', text);
     },
