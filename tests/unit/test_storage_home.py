@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +28,6 @@ from jupyter_wherobots.storage.home import Home, HomeFile
 from jupyter_wherobots.storage.items import Item
 from jupyter_wherobots.storage.jobs import Job, JobState
 from jupyter_wherobots.storage.naming import Conflict
-from tests.conftest import Endpoint, S3Environment
 from tests.stored import OWN, Stored
 from tests.strict_s3 import Call, StrictS3
 
@@ -44,23 +43,6 @@ def home(tmp_path: Path) -> Path:
     directory = tmp_path / "home"
     directory.mkdir()
     return directory
-
-
-@pytest.fixture(params=["strict_s3", "moto_server"])
-def stored(request: pytest.FixtureRequest, s3_env: S3Environment, home: Path) -> Iterator[Stored]:
-    server: Endpoint = request.getfixturevalue(request.param)
-    s3_env(server)
-    place = Stored(server, home)
-    yield place
-    place.close()
-
-
-@pytest.fixture
-def strict(strict_s3: StrictS3, s3_env: S3Environment, home: Path) -> Iterator[Stored]:
-    s3_env(strict_s3)
-    place = Stored(strict_s3, home)
-    yield place
-    place.close()
 
 
 def of(*paths: str) -> list[Item]:

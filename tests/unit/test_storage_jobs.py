@@ -6,7 +6,7 @@ Strict S3, moto, and a store that ignores conditions.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,34 +27,16 @@ from jupyter_wherobots.storage.items import Item
 from jupyter_wherobots.storage.jobs import Job, JobState
 from jupyter_wherobots.storage.naming import Conflict
 from jupyter_wherobots.storage.options import Options
-from tests.conftest import Endpoint, S3Environment
+from tests.conftest import S3Environment
 from tests.stored import OWN, Stored
-from tests.strict_s3 import RCLONE, Access, Call, Fault, StrictS3
+from tests.strict_s3 import Access, Call, Fault, StrictS3
 
 SHARED = "/data/shared/"
 
 
-@pytest.fixture(params=["strict_s3", "moto_server", "without conditions"])
-def stored(
-    request: pytest.FixtureRequest, s3_env: S3Environment, tmp_path: Path
-) -> Iterator[Stored]:
-    careless = request.param == "without conditions"
-    server: Endpoint = request.getfixturevalue("strict_s3" if careless else request.param)
-    if careless:
-        assert isinstance(server, StrictS3)
-        server.quirks.update(RCLONE)
-    s3_env(server)
-    place = Stored(server, tmp_path)
-    yield place
-    place.close()
-
-
 @pytest.fixture
-def strict(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterator[Stored]:
-    s3_env(strict_s3)
-    place = Stored(strict_s3, tmp_path)
-    yield place
-    place.close()
+def stored(any_stored: Stored) -> Stored:
+    return any_stored
 
 
 def of(*paths: str) -> list[Item]:

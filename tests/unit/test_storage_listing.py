@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,29 +12,9 @@ from hypothesis import strategies as st
 from jupyter_wherobots.errors import InvalidPath, NotFound, NotPermitted
 from jupyter_wherobots.layout import LayoutName
 from jupyter_wherobots.storage.entries import EntryType
-from tests.conftest import Endpoint, S3Environment
+from tests.conftest import S3Environment
 from tests.stored import OWN, Stored
 from tests.strict_s3 import StrictS3
-
-
-@pytest.fixture(params=["strict_s3", "moto_server"])
-def stored(
-    request: pytest.FixtureRequest, s3_env: S3Environment, tmp_path: Path
-) -> Iterator[Stored]:
-    server: Endpoint = request.getfixturevalue(request.param)
-    s3_env(server)
-    place = Stored(server, tmp_path)
-    yield place
-    place.close()
-
-
-@pytest.fixture
-def strict(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterator[Stored]:
-    s3_env(strict_s3)
-    place = Stored(strict_s3, tmp_path)
-    yield place
-    place.close()
-
 
 ODD = [
     "a b",

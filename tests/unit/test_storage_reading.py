@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import threading
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,29 +15,8 @@ from jupyter_wherobots.storage import archive as archives
 from jupyter_wherobots.storage.entries import EntryType
 from jupyter_wherobots.storage.reading import content_type
 from jupyter_wherobots.storage.search import matcher
-from tests.conftest import Endpoint, S3Environment
 from tests.stored import OWN, Stored
 from tests.strict_s3 import Fault, StrictS3
-
-
-@pytest.fixture(params=["strict_s3", "moto_server"])
-def stored(
-    request: pytest.FixtureRequest, s3_env: S3Environment, tmp_path: Path
-) -> Iterator[Stored]:
-    server: Endpoint = request.getfixturevalue(request.param)
-    s3_env(server)
-    place = Stored(server, tmp_path)
-    yield place
-    place.close()
-
-
-@pytest.fixture
-def strict(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterator[Stored]:
-    s3_env(strict_s3)
-    place = Stored(strict_s3, tmp_path)
-    yield place
-    place.close()
-
 
 # -- stat -----------------------------------------------------------------------------------------
 

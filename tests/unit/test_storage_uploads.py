@@ -6,7 +6,6 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,34 +24,16 @@ from jupyter_wherobots.errors import (
 from jupyter_wherobots.storage.naming import Conflict
 from jupyter_wherobots.storage.options import MAX_PARTS, MIN_PART, Options, part_size
 from jupyter_wherobots.storage.uploads import Upload, part_count
-from tests.conftest import Endpoint, S3Environment
+from tests.conftest import S3Environment
 from tests.stored import OWN, Stored
-from tests.strict_s3 import RCLONE, Call, Fault, StrictS3
+from tests.strict_s3 import Call, Fault, StrictS3
 
 MIB = 1024 * 1024
 
 
-@pytest.fixture(params=["strict_s3", "moto_server", "without conditions"])
-def stored(
-    request: pytest.FixtureRequest, s3_env: S3Environment, tmp_path: Path
-) -> Iterator[Stored]:
-    careless = request.param == "without conditions"
-    server: Endpoint = request.getfixturevalue("strict_s3" if careless else request.param)
-    if careless:
-        assert isinstance(server, StrictS3)
-        server.quirks.update(RCLONE)
-    s3_env(server)
-    place = Stored(server, tmp_path)
-    yield place
-    place.close()
-
-
 @pytest.fixture
-def strict(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterator[Stored]:
-    s3_env(strict_s3)
-    place = Stored(strict_s3, tmp_path)
-    yield place
-    place.close()
+def stored(any_stored: Stored) -> Stored:
+    return any_stored
 
 
 def content(size: int) -> bytes:

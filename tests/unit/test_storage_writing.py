@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,32 +17,14 @@ from jupyter_wherobots.errors import (
 )
 from jupyter_wherobots.layout import LayoutName
 from jupyter_wherobots.storage.naming import Conflict, free_key, numbered
-from tests.conftest import Endpoint, S3Environment
+from tests.conftest import S3Environment
 from tests.stored import OWN, Stored
-from tests.strict_s3 import RCLONE, StrictS3
-
-
-@pytest.fixture(params=["strict_s3", "moto_server", "without conditions"])
-def stored(
-    request: pytest.FixtureRequest, s3_env: S3Environment, tmp_path: Path
-) -> Iterator[Stored]:
-    careless = request.param == "without conditions"
-    server: Endpoint = request.getfixturevalue("strict_s3" if careless else request.param)
-    if careless:
-        assert isinstance(server, StrictS3)
-        server.quirks.update(RCLONE)
-    s3_env(server)
-    place = Stored(server, tmp_path)
-    yield place
-    place.close()
+from tests.strict_s3 import StrictS3
 
 
 @pytest.fixture
-def strict(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterator[Stored]:
-    s3_env(strict_s3)
-    place = Stored(strict_s3, tmp_path)
-    yield place
-    place.close()
+def stored(any_stored: Stored) -> Stored:
+    return any_stored
 
 
 @pytest.mark.parametrize(
