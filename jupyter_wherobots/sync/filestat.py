@@ -8,14 +8,28 @@ import struct
 from typing import NamedTuple
 
 _STAT = struct.Struct("<QQQqqI")
+_LAST = 2**63 - 1
 pack_members = _STAT.pack
-"""Packs device, inode, size, mtime and ctime in ns, mode; `pack` without a call, for the loop over all files."""
+"""Packs device, inode, size, mtime and ctime in ns, mode; `pack` without a call, for the loop over all files.
+
+Raises struct.error for times that `pack` takes.
+"""
+
+
+def nearest(time_ns: int) -> int:
+    """A time in ns, or the nearest that 64 bits hold: file systems take years beyond 2262, and a bad clock writes them."""
+    return min(max(time_ns, -_LAST), _LAST)
 
 
 def pack(stat: os.stat_result) -> bytes:
     """What of a stat tells one state of a file from another: device, inode, size, both times in ns, mode."""
     return pack_members(
-        stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_mode
+        stat.st_dev,
+        stat.st_ino,
+        stat.st_size,
+        nearest(stat.st_mtime_ns),
+        nearest(stat.st_ctime_ns),
+        stat.st_mode,
     )
 
 
@@ -47,4 +61,5 @@ def unpack(packed: bytes) -> Stat:
 
 def repack(stat: Stat) -> bytes:
     """The other way."""
-    return pack_members(*stat)
+    times = {"mtime_ns": nearest(stat.mtime_ns), "ctime_ns": nearest(stat.ctime_ns)}
+    return pack_members(*stat._replace(**times))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..layout import INTERNAL
-from .filestat import unpack
+from .filestat import nearest, unpack
 from .journal import Flag, Journal
 from .scan import Scan
 
@@ -53,7 +53,7 @@ class Manifest:
 def compose(scan: Scan, journal: Journal) -> Manifest:
     """The manifest for what a complete scan found."""
     folders = {
-        path: (st.S_IMODE(info.st_mode), info.st_mtime_ns)
+        path: (st.S_IMODE(info.st_mode), nearest(info.st_mtime_ns))
         for path, info in scan.folders.items()
         if path
     }
@@ -132,7 +132,7 @@ def _are(values: Any, *types: type) -> bool:
         isinstance(values, list)
         and len(values) == len(types)
         and all(type(value) is kind for value, kind in zip(values, types, strict=True))
-        and all(-(2**62) < value < 2**62 for value in values if isinstance(value, int))
+        and all(value == nearest(value) for value in values if isinstance(value, int))
     )
 
 

@@ -24,7 +24,7 @@ from .arrivals import Arrivals, Wish, local_stat, order
 from .clock import Clock
 from .crew import Crew, Governor
 from .failpoints import failpoint
-from .filestat import unpack
+from .filestat import nearest, unpack
 from .journal import Flag, Journal, Origin, Row
 from .landing import Landed, Wanted
 from .names import Names, beside
@@ -381,4 +381,4 @@ def _number(text: str | None, default: int, base: int = 10) -> int:
         found = int(text, base) if text else default
     except ValueError:
         return default
-    return found if -(2**62) < found < 2**62 else default
+    return found if found == nearest(found) else default

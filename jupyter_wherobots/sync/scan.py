@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as st
+import struct
 from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 from ..s3.client import Stop
 from . import beneath, sidecars
-from .filestat import pack_members
+from .filestat import pack, pack_members
 from .ignore import CACHE_SIGNATURE, CACHE_TAG, RULES_FILE, STAGED, Ignore, Rules, message, parse
 from .journal import ATTENTION, Flag, Journal
 from .status import Skipped, SkipReason, shown
@@ -231,15 +232,18 @@ class _Walk:
                 hidden.add(name)
                 self._unreadable(prefix + name, error)
                 continue
-            # `pack`, without the call.
-            packed = pack_members(
-                stat.st_dev,
-                stat.st_ino,
-                stat.st_size,
-                stat.st_mtime_ns,
-                stat.st_ctime_ns,
-                stat.st_mode,
-            )
+            try:
+                # `pack`, without the call.
+                packed = pack_members(
+                    stat.st_dev,
+                    stat.st_ino,
+                    stat.st_size,
+                    stat.st_mtime_ns,
+                    stat.st_ctime_ns,
+                    stat.st_mode,
+                )
+            except struct.error:
+                packed = pack(stat)
             if name in databases:
                 packed = _together(fd, stat, databases[name])
             row = known.get(name)

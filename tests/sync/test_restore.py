@@ -39,6 +39,28 @@ def test_mode_time_and_links_come_back(place: Place, tmp_path: Path) -> None:
     assert sync.run_pass().uploaded == 0
 
 
+def test_any_time_that_a_file_system_holds_stops_nothing(place: Place, tmp_path: Path) -> None:
+    # A clock without a battery, a damaged archive: ext4 takes times up to the year 2446, 64 bits of ns end in 2262.
+    held = {"1969": -(10**9) - 1, "epoch": 0, "2038": 2**31 * 10**9, "2200": 7258118400 * 10**9 + 7}
+    times = {**held, "2300": 10413792000 * 10**9, "2440": 14831769600 * 10**9}
+    for name, time in times.items():
+        os.utime(place.write(name, name.encode()), ns=(time, time))
+        folder = place.home / f"in-{name}"
+        folder.mkdir()
+        os.utime(folder, ns=(time, time))
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        assert sync.run_pass().uploaded == 0
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert place.local(home) == place.local()
+    for name, time in held.items():
+        assert (home / name).stat().st_mtime_ns == time
+        assert (home / f"in-{name}").stat().st_mtime_ns == time
+    assert all((home / f"in-{name}").is_dir() for name in times)
+    assert sync.run_pass().uploaded == 0
+
+
 @pytest.mark.parametrize(
     "key",
     [
