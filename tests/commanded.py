@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 
-from tests.conftest import Endpoint
+from tests.conftest import Endpoint, S3Environment
 from tests.strict_s3 import StrictS3
 
 OWN = "/data/customer-u/"
 SHARED = "/data/shared/"
+
+
+Point = Callable[[Endpoint], None]
+
+
+def pointing(s3_env: S3Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Point:
+    """Go into an empty folder, with nothing of the developer's own.
+
+    What is given back points every command to the organization ``org`` and the user ``u`` on a server.
+    """
+    for name in list(os.environ):
+        if name.startswith(("WHEROBOTS_", "USER_S3_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def point(server: Endpoint) -> None:
+        s3_env(server)
+        place = {"BUCKET": server.bucket, "ORGANIZATION": "org", "USER": "u", "LAYOUT": "current"}
+        for name, value in place.items():
+            monkeypatch.setenv(f"WHEROBOTS_{name}", value)
+
+    return point
 
 
 class World:

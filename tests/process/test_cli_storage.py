@@ -22,7 +22,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Endpoint, S3Environment, Server
+from tests.commanded import Point, pointing
+from tests.conftest import S3Environment, Server
 from tests.jupyter_process import TOKEN, jupyter
 from tests.strict_s3 import Fault, StrictS3
 
@@ -34,37 +35,15 @@ SHARED = "org/data/shared/"
 MIB = 1024 * 1024
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
-Place = Callable[[Endpoint], None]
 
 
 @pytest.fixture
-def place(s3_env: S3Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
-    """Points every command to the organization ``org`` and the user ``u`` on a server."""
-    for name in list(os.environ):
-        if name.startswith("WHEROBOTS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-    def point(server: Endpoint) -> None:
-        s3_env(server)
-        settings = {
-            "BUCKET": server.bucket,
-            "ORGANIZATION": "org",
-            "USER": "u",
-            "LAYOUT": "current",
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(f"WHEROBOTS_{name}", value)
-
-    return point
+def place(s3_env: S3Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Point:
+    return pointing(s3_env, monkeypatch, tmp_path)
 
 
 @pytest.fixture
-def start(place: Place, strict_s3: StrictS3, request: pytest.FixtureRequest) -> Start:
+def start(place: Point, strict_s3: StrictS3, request: pytest.FixtureRequest) -> Start:
     """Starts a command on the strict S3; ended with the test."""
     place(strict_s3)
 
@@ -293,7 +272,7 @@ def test_a_copy_shows_bytes_speed_and_the_time_left(
 
 
 def test_large_files_take_little_memory(
-    place: Place, rclone_server: Server, rclone_root: Path
+    place: Point, rclone_server: Server, rclone_root: Path
 ) -> None:
     place(rclone_server)
     block = os.urandom(MIB)
@@ -334,7 +313,7 @@ def _sha(path: Path) -> str:
 
 
 def test_the_examples_of_the_rest_page_work(
-    place: Place, strict_s3: StrictS3, tmp_path: Path
+    place: Point, strict_s3: StrictS3, tmp_path: Path
 ) -> None:
     place(strict_s3)
     strict_s3.put(f"{SHARED}seen.csv", b"1,2\n")

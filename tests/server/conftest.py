@@ -22,6 +22,27 @@ from tests.strict_s3 import StrictS3
 ORGANIZATION = "org"
 USER = "abc"
 OWN = "/data/customer-abc/"
+AWKWARD = [
+    "a b",
+    "+",
+    "%",
+    "%41",
+    "#",
+    "?",
+    ":",
+    "&",
+    "'",
+    '"',
+    "ü",
+    "名前",
+    ".dot",
+    "/x",
+    "a//b",
+    "\\",
+    "e=f;g",
+    " ",
+]
+"""Names that have a meaning of their own in a URL, a header or a path."""
 
 
 @pytest.fixture

@@ -13,29 +13,10 @@ import pytest
 
 from jupyter_wherobots.handlers.ranges import ByteRange, parse_range
 from jupyter_wherobots.handlers.streams import content_disposition
-from tests.server.conftest import OWN, Fetch
+from tests.server.conftest import AWKWARD, OWN, Fetch
 from tests.strict_s3 import Call, Fault, StrictS3
 
 MIB = 1024 * 1024
-AWKWARD = [
-    "a b",
-    "+",
-    "%",
-    "%41",
-    "#",
-    "?",
-    ":",
-    "&",
-    "'",
-    '"',
-    "ü",
-    "名前",
-    ".dot",
-    "/x",
-    "a//b",
-    "\\",
-    "e=f;g",
-]
 
 
 def key(name: str) -> str:

@@ -13,29 +13,10 @@ import pytest
 from jupyter_wherobots.handlers import receiving
 from jupyter_wherobots.s3.crew import BUFFERS
 from jupyter_wherobots.services import Services
-from tests.server.conftest import OWN, Fetch
+from tests.server.conftest import AWKWARD, OWN, Fetch
 from tests.strict_s3 import StrictS3
 
 MIB = 1024 * 1024
-AWKWARD = [
-    "a b",
-    "+",
-    "%",
-    "%41",
-    "#",
-    "?",
-    ":",
-    "&",
-    "'",
-    '"',
-    "ü",
-    "名前",
-    ".dot",
-    "/x",
-    "a//b",
-    "\\",
-    " ",
-]
 ONE_SHOT = 16 * MIB
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.commanded import World
+from tests.commanded import World, pointing
 from tests.conftest import Endpoint, S3Environment
 from tests.stored import Stored
 from tests.strict_s3 import RCLONE, StrictS3
@@ -19,26 +18,11 @@ MakeWorld = Callable[[Endpoint], World]
 @pytest.fixture
 def make_world(s3_env: S3Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MakeWorld:
     """The place ``org``/``u`` on a server, nothing of the developer's own, and an empty folder to work in."""
-    for name in list(os.environ):
-        if name.startswith(("WHEROBOTS_", "USER_S3_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
+    point = pointing(s3_env, monkeypatch, tmp_path)
 
     def make(server: Endpoint) -> World:
-        s3_env(server)
-        settings = {
-            "BUCKET": server.bucket,
-            "ORGANIZATION": "org",
-            "USER": "u",
-            "LAYOUT": "current",
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(f"WHEROBOTS_{name}", value)
-        return World(server, folder)
+        point(server)
+        return World(server, Path.cwd())
 
     return make
 
