@@ -39,8 +39,9 @@ class Watcher:
         self._stop = stop
         self._lock = threading.Lock()
         self._watched: frozenset[bytes] = frozenset()
-        self._over = threading.Event()
+        self._overs: list[threading.Event] = []
         self._failed = False
+        self._interrupted = False
         self.state = "Changes are noticed by the scan alone."
 
     def watch(self, folders: Iterable[bytes]) -> None:
@@ -51,28 +52,23 @@ class Watcher:
             if chosen == self._watched or self._failed:
                 return
             added, self._watched = chosen - self._watched, chosen
-            before, self._over = self._over, threading.Event()
+            over = threading.Event()
+            self._overs.append(over)
             threading.Thread(
-                target=self._run,
-                args=(chosen, added, before, self._over),
-                name="wherobots-watch",
-                daemon=True,
+                target=self._run, args=(chosen, added, over), name="wherobots-watch", daemon=True
             ).start()
 
     def _run(
-        self,
-        folders: frozenset[bytes],
-        added: frozenset[bytes],
-        before: threading.Event,
-        over: threading.Event,
+        self, folders: frozenset[bytes], added: frozenset[bytes], over: threading.Event
     ) -> None:
-        """One watch, until the next one has taken ``over``; ``before`` ends the one it takes over from itself."""
+        """One watch, until a later one has taken ``over``. Those before it end when it has begun."""
         from watchfiles import watch
 
         paths = [os.fsdecode(os.path.join(self._home, folder)) for folder in folders]
+        begun = False
         try:
             changes = watch(
-                *(path for path in paths if os.path.isdir(path)),
+                *(path for path in paths if _is_utf8(path) and os.path.isdir(path)),
                 watch_filter=None,
                 debounce=_DEBOUNCE_MS,
                 step=_STEP_MS,
@@ -83,24 +79,48 @@ class Watcher:
                 force_polling=False,
                 recursive=False,
             )
-            for number, some in enumerate(changes):
-                if not number:
-                    before.set()
+            for some in changes:
+                if not begun:
+                    begun = True
+                    self._end_before(over)
                     self.state = f"Changes are noticed by file events in {len(paths)} folders."
                     # What happened in them before they were watched was seen by nobody.
                     self._hint(set(added))
                 if some:
                     self._tell(some)
         except FileNotFoundError:
-            with self._lock:  # a folder went meanwhile; the next scan lists them anew
-                self._watched = frozenset()
+            self._give_up(over)  # a folder went meanwhile; the next scan lists them anew
         except (OSError, RuntimeError) as error:
+            if begun or "decode" in str(error):
+                # The name of a file that is not UTF-8 is enough. What else was told with it is lost, so look.
+                self._give_up(over)
+                self._tell_once(error)
+                self._hint({b""})
+                return
             with self._lock:
                 self._failed = True
             self.state = (
                 f"Changes are noticed by the scan, and only in part by file events: {error}."
             )
             log.warning("File events are not available for all of home: %s", error)
+
+    def _end_before(self, over: threading.Event) -> None:
+        """End the watches that are older than this one."""
+        with self._lock:
+            while over in self._overs and self._overs[0] is not over:
+                self._overs.pop(0).set()
+
+    def _give_up(self, over: threading.Event) -> None:
+        """This watch is over without another one; the next scan begins one anew."""
+        with self._lock:
+            self._watched = frozenset()
+            if over in self._overs:
+                self._overs.remove(over)
+
+    def _tell_once(self, error: Exception) -> None:
+        if not self._interrupted:
+            self._interrupted = True
+            log.info("File events were interrupted, and go on after a scan: %s", error)
 
     def _tell(self, changes: set[tuple[Change, str]]) -> None:
         folders = set()
@@ -110,6 +130,15 @@ class Watcher:
                 folders.add(os.path.dirname(path))
         if folders:
             self._hint(folders)
+
+
+def _is_utf8(path: str) -> bool:
+    """Whether a name can be given to watchfiles; folders of other names are left to the scan."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Any:

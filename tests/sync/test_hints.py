@@ -77,6 +77,60 @@ def test_a_watch_tells_of_its_folders_and_follows_no_link(tmp_path: Path) -> Non
     stop.set()
 
 
+def test_names_that_are_not_utf8_do_not_end_the_hints(place: Place) -> None:
+    sync = place.engine(interval=3600.0, hints=True)
+    sync.start()
+    assert sync.wait_restored(30)
+    place.write("first")
+    place.s3.wait_until(lambda: "first" in place.remote(), 30)
+    for number in range(3):
+        odd = b"d\xe9j\xe0 vu %d" % number
+        place.write(odd + b"/\xff")
+        place.write(b"\xe9t\xe9 %d.txt" % number)
+        place.write(f"d{number}/nb.ipynb", b'{"cells": []}')
+        place.s3.wait_until(lambda: f"d{number}/nb.ipynb" in place.remote(), 30)  # noqa: B023
+    assert "only in part" not in sync.status().hints
+
+
+def test_watches_of_folders_that_go_meanwhile_do_not_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    # The folder goes between the look at it and the beginning of the watch.
+    monkeypatch.setattr(os.path, "isdir", lambda _: True)
+    stop, told = threading.Event(), threading.Event()
+    watcher = Watcher(tmp_path, lambda _: told.set(), stop)
+
+    def watch(*folders: bytes) -> None:
+        told.clear()
+        before = watches()
+        watcher.watch(folders)
+        for thread in watches() - before:
+            if b"gone" in folders:
+                thread.join(30)
+
+    def watches() -> set[threading.Thread]:
+        return {each for each in threading.enumerate() if each.name == "wherobots-watch"}
+
+    try:
+        watch(b"")
+        assert told.wait(30)
+        for _ in range(3):
+            watch(b"", b"gone")
+            # The one before goes on meanwhile.
+            told.clear()
+            (tmp_path / "file").write_text("x")
+            assert told.wait(30)
+            older = watches()
+            watch(b"", b"in")
+            assert told.wait(30)
+            for thread in older:
+                thread.join(30)
+            assert len(watches()) == 1
+    finally:
+        stop.set()
+
+
 # -- the schedule -------------------------------------------------------------------------------------
 
 
