@@ -104,10 +104,7 @@ class Arrivals:
     def _keep_folders(self) -> None:
         """Of a home that was whole before, what folders are missing were deleted; only what comes now may need some."""
         if self._journal.meta("whole"):
-            needed: set[bytes] = set()
-            for path in (wish.path for wish in self.wishes):
-                while (path := path.rpartition(b"/")[0]) and path not in needed:
-                    needed.add(path)
+            needed = folders_above(wish.path for wish in self.wishes)
             self.fresh = [path for path in self.fresh if path in needed]
 
     def _read_object(self, key: str, keys: set[str]) -> bytes | None:
@@ -136,9 +133,7 @@ class Arrivals:
         mapped = {row.key: path for path, row in self._journal.rows() if row.key is not None}
         files, folders = self._landings(objects, mapped)
         self.folders = sorted(folders)
-        for path, _ in files:
-            while (path := path.rpartition(b"/")[0]) and path not in folders:
-                folders.add(path)
+        folders |= folders_above(path for path, _ in files)
         places: dict[bytes, Object] = {}
         # Names that are what they say come first; others give way.
         for path, found in sorted(files, key=lambda each: self._names.key(each[0]) != each[1].key):
@@ -235,6 +230,15 @@ class Arrivals:
             elif not row.flags & Flag.REMOTE_GONE:
                 rows.append((path, row._replace(flags=row.flags | Flag.REMOTE_GONE)))
         return rows
+
+
+def folders_above(paths: Iterable[bytes]) -> set[bytes]:
+    """All folders that these paths lie in, but home itself."""
+    found: set[bytes] = set()
+    for path in paths:
+        while (path := path.rpartition(b"/")[0]) and path not in found:
+            found.add(path)
+    return found
 
 
 def local_stat(root: int, path: bytes) -> bytes:

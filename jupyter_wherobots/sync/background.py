@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from ..errors import WherobotsError
 from .clock import Deadline
+from .passes import Order
 from .session import STOP, Session
+from .status import PassReport
 from .watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -93,11 +95,24 @@ class Background:
                 if session.finishing.is_set():
                     return
                 order = session.schedule.order()
-                report = session.make_pass(order, Deadline(self._clock, None))
+                report = self._make_pass(order)
             session.schedule.passed(order, report, session.scan_seconds)
             if self._clock.monotonic() - reviewed >= session.options.review_interval:
                 reviewed = self._clock.monotonic()
                 self._review()
+
+    def _make_pass(self, order: Order) -> PassReport:
+        """One pass. A mistake in it is said, and is no reason never to save anything again."""
+        session = self._session
+        try:
+            return session.make_pass(order, Deadline(self._clock, None))
+        except Exception as error:
+            if session.stopping.is_set():
+                raise
+            log.exception("A pass over home failed")
+            report = session.not_made(f"The pass failed: {error}")
+            session.board.change(error=report.error)
+            return report
 
     def _hinted(self, folders: set[bytes]) -> None:
         self._session.schedule.hint(folders)

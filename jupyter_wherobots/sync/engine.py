@@ -73,7 +73,8 @@ class Engine:
         self._options = options
         self._s3 = s3
         self.home = home
-        self.names = Names(prefix)
+        own = _inside(home, state)
+        self.names = Names(prefix, own)
         self.governor = Governor(maximum=options.concurrency)
         self.notes: tuple[str, ...] = ()
         self.lease: Lease | None = None
@@ -101,8 +102,12 @@ class Engine:
             raise
         self.state = state
         self._aside = state / "replaced"
-        self._ignore = Ignore(_inside(home, state))
-        self._check_root()
+        self._ignore = Ignore(own)
+        try:
+            self._check_root()
+        except (OSError, sqlite3.Error) as error:
+            self.close(0)
+            raise _unusable(state, error) from error
 
     def _place(self) -> str:
         """Names the journal: what is known of one store says nothing of another."""

@@ -12,6 +12,7 @@ file can be called is escaped (`landing`), and the journal remembers the true ke
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..layout import INTERNAL, MAX_KEY_BYTES
@@ -41,10 +42,11 @@ class OddName:
 
 
 class Names:
-    """The names below one prefix (which ends with a slash)."""
+    """The names below one prefix (which ends with a slash). ``own``: folders of home that are the mirror's own."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, own: Iterable[bytes] = ()) -> None:
         self.prefix = prefix
+        self._own = tuple(folder + b"/" for folder in own)
         self.names_prefix = prefix + _NAMES
         self._room = MAX_KEY_BYTES - len(prefix.encode())
 
@@ -89,7 +91,10 @@ class Names:
             return None
         if rest.startswith(INTERNAL) or not rest:
             return None
-        segments = rest.encode("utf-8", "surrogateescape").split(b"/")
+        path = rest.encode("utf-8", "surrogateescape")
+        if path.startswith(self._own):
+            return None
+        segments = path.split(b"/")
         folder = segments[-1] == b""
         if folder and len(segments) > 1:
             return Landing(b"/".join(map(escaped, segments[:-1])), folder=True)
@@ -126,4 +131,7 @@ def beside(path: bytes, note: str) -> bytes:
     tail = f" ({note})".encode() + dot + extension
     if len(tail) > _MAX_SEGMENT // 2:
         tail = f" ({note})".encode()
-    return folder + slash + stem[: _MAX_SEGMENT - len(tail)] + tail
+    room = _MAX_SEGMENT - len(tail)
+    for _ in range(3):  # not in the middle of a character
+        room -= room < len(stem) and stem[room] & 0xC0 == 0x80
+    return folder + slash + stem[:room] + tail

@@ -120,8 +120,11 @@ def in_waves(puts: Sequence[Put]) -> Waves:
         row = put.row
         if row is None or not row.stat or not row.etag or row.flags & Flag.REMOTE_GONE:
             continue
-        path = now_at.get(unpack(row.stat).identity)
-        if path is not None and path != put.entry.path:
+        identity = unpack(row.stat).identity
+        if unpack(put.entry.stat).identity == identity:
+            continue  # it is where it was, whatever other names it has
+        path = now_at.get(identity)
+        if path is not None:
             waits[put.entry.path] = path
     if not waits:
         return Waves([list(puts)], waits, [])

@@ -20,7 +20,7 @@ from pathlib import Path
 from ..errors import Cancelled, NotFound, PreconditionFailed, StorageFailed, WherobotsError
 from ..s3 import ranges
 from . import beneath, landing
-from .arrivals import Arrivals, Wish, local_stat, order
+from .arrivals import Arrivals, Wish, folders_above, local_stat, order
 from .clock import Clock
 from .crew import Crew, Governor
 from .failpoints import failpoint
@@ -149,13 +149,19 @@ class Restorer:
         self._arrivals.folders.clear()
 
     def _finish_folders(self) -> None:
-        """Give the folders that were made here the modes and times they had, the inner ones first."""
+        """Give the folders that were made here the modes and times they had, the inner ones first.
+
+        Not those that something is still to come to: perhaps nobody may write to them then.
+        """
+        awaiting = folders_above(wish.path for wish in self.wishes)
         for path in sorted(self._arrivals.fresh, reverse=True):
+            if path in awaiting:
+                continue
             mode, mtime_ns = self._arrivals.manifest.folders[path]
             with suppress(OSError), beneath.folder(self._root, path) as fd:
                 os.fchmod(fd, mode)
                 os.utime(fd, ns=(mtime_ns, mtime_ns))
-        self._arrivals.fresh.clear()
+        self._arrivals.fresh = [path for path in self._arrivals.fresh if path in awaiting]
 
     def _fitting(self) -> list[Wish]:
         """The wishes that the disk has room for, in their order; the others stay, and are said."""

@@ -70,9 +70,7 @@ def mounts_below(home: Path) -> frozenset[bytes]:
     prefix = os.fsencode(os.path.realpath(home)).rstrip(b"/") + b"/"
     points = (line.split(b" ", 5)[4] for line in lines)
     # proc(5): space, tab, newline and backslash are octal escapes.
-    plain = (
-        p.decode("latin-1").encode().decode("unicode_escape").encode("latin-1") for p in points
-    )
+    plain = (point.decode("unicode_escape").encode("latin-1") for point in points)
     return frozenset(p[len(prefix) :] for p in plain if p.startswith(prefix))
 
 

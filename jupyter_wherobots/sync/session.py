@@ -138,6 +138,9 @@ class Session:
                 engine.learn(self.finishing)
         except WherobotsError as failure:
             error = failure.message
+        except (OSError, sqlite3.Error) as failure:
+            log.exception("The restore of home failed")
+            error = _unusable(failure)
         else:
             error = self._fetch(engine, on_progress)
         report = engine.restore_report(self.clock.monotonic() - began, error)
@@ -170,7 +173,7 @@ class Session:
             return failure.message
         except (OSError, sqlite3.Error) as error:
             log.exception("The restore of home failed")
-            return f"Home or the journal cannot be used: {error}"
+            return _unusable(error)
         return None
 
     # -- passes -----------------------------------------------------------------------------------------
@@ -193,7 +196,7 @@ class Session:
             report = self.not_made(error.message)
         except (OSError, sqlite3.Error) as error:
             log.exception("A pass over home failed")
-            report = self.not_made(f"Home or the journal cannot be used: {error}")
+            report = self.not_made(_unusable(error))
         whole = order.kind is not Kind.FOLDERS
         if self.watcher is not None and whole:
             self.watcher.watch(passes.folders)
@@ -300,3 +303,7 @@ class Session:
         self.schedule.ask()
         self.wake.set()
         return count
+
+
+def _unusable(error: Exception) -> str:
+    return f"Home or the journal cannot be used: {error}"

@@ -1,0 +1,517 @@
+"""What other tools were seen to lose, one case after the other, where no other test of this folder has it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from jupyter_wherobots.errors import StorageFailed
+from jupyter_wherobots.sync import passes
+from jupyter_wherobots.sync.names import beside
+from jupyter_wherobots.sync.scan import mounts_below
+from jupyter_wherobots.sync.status import SkipReason, Why
+from tests.strict_s3 import Call, When
+from tests.sync.conftest import PREFIX, Place
+from tests.sync.test_restore import elsewhere
+
+MIB = 1024 * 1024
+
+
+@contextmanager
+def as_anybody() -> Iterator[None]:
+    """Permissions hold for root too, in this thread and those that it starts: as they do where servers run."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # capget(2): version 3, this thread
+    before = (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, before) == 0
+    less = (ctypes.c_uint32 * 6)(*before)
+    less[0] &= ~0b1111  # CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
+    assert libc.capset(header, less) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(header, before) == 0
+
+
+@contextmanager
+def disk_full(largest: int) -> Iterator[None]:
+    """No file can become larger than this, the journal included: writing stops in the middle."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# -- change ------------------------------------------------------------------------------------------
+
+YEAR = 365 * 86400 * 10**9
+TIMES = {
+    "before 1970": -3 * YEAR,
+    "older": YEAR,
+    "years to come": 100 * YEAR,
+    "year 2300": 330 * YEAR,
+    "year 1600": -370 * YEAR,
+}
+
+
+def in_place(file: Path, body: bytes) -> None:
+    with file.open("r+b") as opened:
+        opened.write(body)
+
+
+def replaced(file: Path, body: bytes) -> None:
+    staged = file.with_name("staged")
+    staged.write_bytes(body)
+    staged.chmod(file.stat().st_mode)
+    staged.rename(file)
+
+
+@pytest.mark.parametrize("edit", [in_place, replaced])
+@pytest.mark.parametrize("when", TIMES.values(), ids=TIMES)
+def test_an_edit_of_the_same_size_is_seen_whatever_its_time_says(
+    place: Place, tmp_path: Path, when: int, edit: Callable[[Path, bytes], None]
+) -> None:
+    file, _ = place.write("a", b"AAAA"), place.write("other")
+    os.utime(file, ns=(when, when))
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        for body in (b"BBBB", b"CCCC"):
+            edit(file, body)
+            os.utime(file, ns=(when, when))
+            assert sync.run_pass().complete
+            assert place.remote() == {"a": body, "other": b"text"}
+        before = place.s3.counts
+        sync.run_pass()
+        assert place.s3.counts == before
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert (home / "a").read_bytes() == b"CCCC"
+    if abs(when) < 2**63:
+        assert (home / "a").stat().st_mtime_ns == file.stat().st_mtime_ns
+    assert sync.run_pass().uploaded == 0
+
+
+# -- what comes and goes, and what cannot be read ---------------------------------------------------------
+
+
+def test_files_that_vanish_hold_up_no_deletion_and_lose_nothing(place: Place) -> None:
+    """In every pass temporary files go between the scan and their turn."""
+    gone = [place.write(f"gone{number}", b"gone %d" % number) for number in range(5)]
+    for number in range(40):
+        place.write(f"stable{number}", b"stable %d" % number)
+    with place.engine(concurrency=1) as sync:
+        assert sync.run_pass().complete
+        for file in gone:
+            file.unlink()
+        for turn in range(2):
+            place.write(f"first{turn}.ipynb", b'{"cells": []}')
+            temporary = [place.write(f"tmp{turn}-{number}", b"x" * 99) for number in range(30)]
+
+            def vanish(_: Call, files: list[Path] = temporary) -> None:
+                for file in files:
+                    file.unlink()
+
+            place.s3.on("PutObject", vanish, key=place.key(f"first{turn}.ipynb"), times=1)
+            report = sync.run_pass()
+            assert report.complete, report
+    assert place.remote() == place.local()
+
+
+def test_what_nobody_may_read_is_named_and_nothing_of_it_is_lost(place: Place) -> None:
+    for name in ("file", "d/inside", "names/inside", "listed/inside", "gone", "other"):
+        place.write(name, name.encode())
+    with as_anybody(), place.engine() as sync:
+        assert sync.run_pass().complete
+        place.write("file", b"edited")
+        place.write("other", b"edited too")
+        (place.home / "gone").unlink()
+        modes = {"file": 0, "d": 0, "names": 0o111, "listed": 0o444}
+        for name, mode in modes.items():
+            (place.home / name).chmod(mode)
+        for _ in range(3):
+            report = sync.run_pass()
+        assert [(each.path, each.why) for each in report.not_durable] == [("file", Why.UNREADABLE)]
+        assert {each.path for each in report.skipped if each.reason is SkipReason.UNREADABLE} == {
+            "d",
+            "names",
+            "listed/inside",
+        }
+        saved = {name: name.encode() for name in ("d/inside", "names/inside", "listed/inside")}
+        assert place.remote() == {**saved, "file": b"file", "other": b"edited too"}
+        for name in modes:
+            (place.home / name).chmod(0o755)
+        assert sync.run_pass().complete
+    assert place.remote() == place.local()
+
+
+def test_a_name_of_two_that_goes_is_deleted_and_the_other_one_stays(place: Place) -> None:
+    os.link(place.write("one", b"shared"), place.home / "two")
+    place.write("other")
+    with place.engine() as sync:
+        sync.run_pass()
+        puts = place.asked("PutObject")
+        (place.home / "one").unlink()
+        sync.run_pass()
+        assert sync.run_pass().deleted == 1
+    assert place.remote() == {"two": b"shared", "other": b"text"}
+    assert place.asked("PutObject") == puts
+
+
+@pytest.mark.parametrize("bad", ["one", "two"])
+def test_a_name_that_cannot_be_put_keeps_no_other_name_back(place: Place, bad: str) -> None:
+    one = place.write("one", b"shared")
+    os.link(one, place.home / "two")
+    with place.engine() as sync:
+        sync.run_pass()
+        in_place(one, b"edited")
+        place.s3.fail("PutObject", code="AccessDenied", key=place.key(bad), times=None)
+        report = sync.run_pass()
+        assert [each.path for each in report.not_durable] == [bad]
+        place.s3.heal()
+        assert sync.run_pass().complete
+    assert place.remote() == {"one": b"edited", "two": b"edited"}
+
+
+# -- names -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("letter", ["\u00fc", "\u20ac", "\U0001f600"])
+def test_a_kept_version_of_a_long_name_has_a_name_that_people_can_see(
+    place: Place, letter: str
+) -> None:
+    name = letter * (250 // len(letter.encode())) + ".txt"
+    file = place.write(name, b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.s3.put(place.key(name), b"theirs")
+        file.write_bytes(b"ours")
+        (conflict,) = sync.run_pass().conflicts
+    assert conflict.kept_as is not None
+    assert place.remote() == {name: b"ours", conflict.kept_as: b"theirs"}
+
+
+def test_a_kept_version_of_a_name_that_is_no_text_has_all_bytes_that_fit() -> None:
+    assert beside(b"\xff" * 255, "note") == b"\xff" * 248 + b" (note)"
+
+
+def test_an_object_beside_a_folder_of_its_name_is_edited_and_deleted_under_its_key(
+    place: Place, tmp_path: Path
+) -> None:
+    place.s3.put(PREFIX + "a", b"object")
+    place.s3.put(PREFIX + "a/b", b"inside")
+    place.s3.put(PREFIX + "other", b"other")
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    (home / "a (S3 object)").write_bytes(b"edited")
+    (home / "a/b").write_bytes(b"edited too")
+    assert sync.run_pass().complete
+    assert place.remote() == {"a": b"edited", "a/b": b"edited too", "other": b"other"}
+    (home / "a (S3 object)").unlink()
+    sync.run_pass()
+    assert sync.run_pass().deleted == 1
+    assert place.remote() == {"a/b": b"edited too", "other": b"other"}
+
+
+# -- other file systems --------------------------------------------------------------------------------------
+
+
+def test_the_mounts_of_this_machine_are_known() -> None:
+    assert b"proc" in mounts_below(Path("/"))
+
+
+@pytest.mark.parametrize("name", ["data", "two words", "b\\ack", "Donn\u00e9es", "\udcff"])
+def test_what_a_mount_hides_is_not_deleted_and_nothing_in_it_is_saved(
+    place: Place, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """One of the same device too, that only the list of mounts tells of."""
+    place.write("keep")
+    place.write(f"{name}/mine", b"mine")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        before = place.keys()
+        read = Path.read_bytes
+
+        def mounted(path: Path) -> bytes:
+            if path != Path("/proc/self/mountinfo"):
+                return read(path)
+            escaped = os.fsencode(place.home / name)
+            for byte in b"\\ ":
+                escaped = escaped.replace(bytes([byte]), b"\\%03o" % byte)
+            return read(path) + b"99 1 8:1 / " + escaped + b" rw - ext4 /dev/sda rw\n"
+
+        monkeypatch.setattr(Path, "read_bytes", mounted)
+        shutil.rmtree(place.home / name)
+        place.write(f"{name}/theirs", b"theirs")
+        for _ in range(3):
+            report = sync.run_pass()
+        assert [each.reason for each in report.skipped] == [SkipReason.OTHER_DEVICE]
+    assert place.keys() == before
+
+
+# -- what others do in S3 ------------------------------------------------------------------------------------
+
+
+def test_an_edit_of_others_after_theirs_was_kept_is_kept_too(place: Place) -> None:
+    file = place.write("a.txt", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.s3.put(place.key("a.txt"), b"theirs")
+        file.write_bytes(b"ours")
+
+        def again(_: Call) -> None:
+            place.s3.put(place.key("a.txt"), b"theirs again")
+
+        place.s3.on("CopyObject", again, when=When.AFTER, times=1)
+        report = sync.run_pass()
+        assert report.complete
+    assert sorted(place.remote().values()) == [b"ours", b"theirs", b"theirs again"]
+    assert place.remote()["a.txt"] == b"ours"
+
+
+@pytest.mark.parametrize("hours", [-30, 30])
+def test_a_clock_of_s3_that_is_hours_off_changes_nothing(
+    place: Place, tmp_path: Path, hours: int
+) -> None:
+    place.s3.clock.advance(hours * 3600)
+    file, gone = place.write("a.txt", b"one"), place.write("gone")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        before = place.s3.counts
+        assert sync.run_pass().complete
+        assert place.s3.counts == before
+        file.write_bytes(b"two")
+        gone.unlink()
+        assert sync.run_pass().uploaded == 1
+        assert sync.run_pass().deleted == 1
+        place.s3.put(place.key("a.txt"), b"theirs")
+        file.write_bytes(b"three")
+        (conflict,) = sync.run_pass().conflicts
+        assert place.remote() == {"a.txt": b"three", conflict.kept_as: b"theirs"}
+    place.s3.clock.advance(-2 * hours * 3600)
+    file.write_bytes(b"four")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert place.local(home) == place.remote()
+    assert sync.run_pass().uploaded == 0
+
+
+@pytest.mark.parametrize("trouble", ["expired", "skewed"])
+def test_credentials_that_end_in_the_middle_lose_nothing_and_what_was_put_is_known(
+    place: Place, trouble: str
+) -> None:
+    with place.engine(concurrency=1, lease=False) as sync:
+        sync.run_pass()
+        for number in range(20):
+            place.write(f"f{number:02d}", b"%d" % number)
+        signatures = place.s3.signatures
+
+        def end(_: Call) -> None:
+            if trouble == "expired":
+                signatures.expired = True
+            else:
+                signatures.enforce_time = True
+                place.s3.clock.advance(3600)
+
+        place.s3.on("PutObject", end, key=place.key("f*"), when=When.AFTER, times=1)
+        report = sync.run_pass()
+        assert "clock" in (report.error or "")
+        saved = len(place.remote())
+        assert 1 <= saved < 20
+        assert report.not_durable_count == 20 - saved
+        assert sync.run_pass().uploaded == 0
+        signatures.expired = signatures.enforce_time = False
+        report = sync.run_pass()
+        assert report.complete
+        assert report.conflicts == ()
+    assert place.remote() == place.local()
+
+
+@pytest.mark.parametrize("code", ["EntityTooLarge", "NotImplemented", "AccessDenied"])
+def test_what_s3_takes_from_nobody_is_named_and_keeps_nothing_else_back(
+    place: Place, code: str
+) -> None:
+    file = place.write("large", b"one")
+    with place.engine() as sync:
+        sync.run_pass()
+        file.write_bytes(b"larger")
+        for number in range(40):
+            place.write(f"f{number}", b"%d" % number)
+        place.s3.fail("PutObject", code=code, key=place.key("large"), times=None)
+        report = sync.run_pass()
+        assert [(each.path, each.why) for each in report.not_durable] == [("large", Why.FAILED)]
+        assert report.not_durable[0].message
+    assert place.remote() == {**place.local(), "large": b"one"}
+
+
+# -- disks -----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_with_holes_is_saved_and_comes_back_byte_for_byte(
+    place: Place, tmp_path: Path
+) -> None:
+    file = place.write("holes", b"begin")
+    with file.open("r+b") as opened:
+        opened.seek(17 * MIB)
+        opened.write(b"middle")
+        opened.truncate(18 * MIB)
+    (place.home / "nothing").touch()
+    os.truncate(place.home / "nothing", 3 * MIB)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    assert place.remote() == place.local()
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert place.local(home) == place.local()
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_file_leaves_nothing_of_it(
+    place: Place, tmp_path: Path
+) -> None:
+    place.s3.put(PREFIX + "small", b"small")
+    place.s3.put(PREFIX + "d/large", b"x" * (3 * MIB))
+    sync, home = elsewhere(place, tmp_path)
+    sync.open()
+    with disk_full(MIB):
+        report = sync.restore()
+        assert [each.path for each in report.failed] == ["d/large"]
+        assert place.local(home) == {"small": b"small"}
+        assert sync.run_pass().deleted == 0
+    assert sync.restore().complete
+    assert place.local(home) == place.remote()
+
+
+def test_a_full_disk_ends_no_restore_for_good(place: Place, tmp_path: Path) -> None:
+    """What is still to come cannot even be written down."""
+    for number in range(200):
+        place.s3.put(PREFIX + f"{number:03d}" + "x" * 200, b"%d" % number)
+    sync, home = elsewhere(place, tmp_path)
+    sync.open()
+    with disk_full(32 * 1024):
+        sync.start()
+        place.s3.wait_until(lambda: sync.status().error is not None)
+    assert sync.wait_restored(30)
+    assert place.local(home) == place.remote()
+
+
+def test_a_full_disk_ends_no_saving_for_good(place: Place) -> None:
+    with place.engine(interval=0.05) as sync:
+        sync.start()
+        assert sync.wait_restored(10)
+        with disk_full(32 * 1024):
+            for number in range(200):
+                place.write(f"{number:03d}" + "x" * 200, b"%d" % number)
+            place.s3.wait_until(lambda: "disk" in (sync.status().error or ""))
+        place.s3.wait_until(lambda: place.remote() == place.local(), 30)
+
+
+def test_a_disk_that_is_full_at_the_start_is_said_and_may_be_tried_again(place: Place) -> None:
+    place.write("a")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    place.write("a", b"edited")
+    sync = place.engine()
+    with disk_full(0), pytest.raises(StorageFailed):
+        sync.open()
+    assert sync.run_pass().complete
+    assert place.remote() == {"a": b"edited"}
+
+
+def test_a_state_that_became_read_only_is_said_and_may_be_tried_again(place: Place) -> None:
+    place.write("a")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    (journal,) = place.state.glob("journal-*.db")
+    sync = place.engine()
+    with as_anybody():
+        journal.chmod(0o444)
+        with pytest.raises(StorageFailed):
+            sync.open()
+        for file in place.state.glob("journal-*"):  # SQLite's own are as the journal was
+            file.chmod(0o644)
+        assert sync.run_pass().complete
+
+
+def test_a_folder_that_nobody_may_write_to_is_filled_in_two_attempts(
+    place: Place, tmp_path: Path
+) -> None:
+    for name in ("ro/below/one", "ro/below/two", "ro/other"):
+        place.write(name, name.encode())
+    for name in ("ro/below", "ro"):
+        (place.home / name).chmod(0o555)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    sync, home = elsewhere(place, tmp_path)
+    with as_anybody():
+        refused = place.s3.fail(
+            "GetObject", code="InternalError", key=place.key("ro/below/two"), times=None
+        )
+        assert not sync.restore().complete
+        assert refused.hits
+        place.s3.heal()
+        assert sync._session.restore_on().complete
+    assert place.local(home) == place.remote()
+    assert [(home / name).stat().st_mode & 0o777 for name in ("ro", "ro/below")] == [0o555, 0o555]
+
+
+# -- the mirror itself -------------------------------------------------------------------------------------------
+
+
+def test_a_copy_of_the_mirrors_own_state_in_s3_does_not_come_over_it(
+    place: Place, tmp_path: Path
+) -> None:
+    """Such as lies there when somebody copied all of an earlier home with another tool."""
+    place.write("a")
+    state = ".local/state/w"
+    with place.engine(state=place.home / state) as sync:
+        assert sync.run_pass().complete
+    for file in sorted((place.home / state).iterdir()):
+        if file.is_file():
+            place.s3.put(place.key(f"{state}/{file.name}"), b"of another home")
+    place.s3.put(place.key(f"{state}/more"), b"of another home")
+    place.s3.put(place.key(".local/state/other"), b"somebody's")
+    remote = place.remote()
+    for new in (False, True):
+        home = tmp_path / "new" if new else place.home
+        with place.engine(home=home, state=home / state) as sync:
+            lock = (home / state / "lock").stat().st_ino
+            assert sync.restore().complete
+            assert sync.run_pass().complete
+            assert (home / state / "lock").stat().st_ino == lock
+            assert not (home / state / "more").exists()
+            assert (home / ".local/state/other").read_bytes() == b"somebody's"
+            assert sync.conflicts() == ()
+        found = [file.read_bytes() for file in (home / state).rglob("*") if file.is_file()]
+        assert b"of another home" not in found
+        assert place.remote() == remote
+
+
+def test_a_fault_of_the_mirror_itself_does_not_end_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    struck = threading.Event()
+
+    def strike(name: str) -> None:
+        if name == "pass.scanned" and not struck.is_set():
+            struck.set()
+            raise RuntimeError("a mistake")
+
+    sync = place.engine(interval=0.05)
+    sync.start()
+    assert sync.wait_restored(10)
+    monkeypatch.setattr(passes, "failpoint", strike)
+    assert struck.wait(10)
+    place.write("a")
+    place.s3.wait_until(lambda: place.remote() == {"a": b"text"}, 30)
+    assert "a mistake" in caplog.text
