@@ -258,6 +258,20 @@ class Mirror(RuleBasedStateMachine):
     def rename(self, name: str, which: int, to: bytes) -> None:
         self.rename_now(name, which, to)
 
+    @rule(name=names, which=index, other=index)
+    def exchange(self, name: str, which: int, other: int) -> None:
+        """Two files change places."""
+        one, two = self._pick(name, which), self._pick(name, other)
+        if one is not None and two is not None and one != two:
+
+            def change(instance: Instance) -> None:
+                home = os.fsencode(instance.home) + b"/"
+                os.rename(home + one, home + b".between")
+                os.rename(home + two, home + one)
+                os.rename(home + b".between", home + two)
+
+            self._local("exchange", name, change, renamed=True)
+
     @rule(name=names, folder=folders, to=st.sampled_from([b"moved", b"d/moved", b"a", b"d"]))
     def rename_folder(self, name: str, folder: bytes, to: bytes) -> None:
         home = os.fsencode(self._instance(name).home)
