@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from .streams import StreamingHandler, content_disposition
-
-if TYPE_CHECKING:
-    pass
-
-# What a browser shows without running any of it; everything else is an attachment, whatever was asked for.
-_INLINE = (
-    "image/",
-    "audio/",
-    "video/",
-    "text/plain",
-    "text/csv",
-    "text/markdown",
-    "application/json",
-    "application/geo+json",
-    "application/x-ndjson",
-    "application/x-ipynb+json",
-    "application/pdf",
-)
 
 
 class BytesHandler(StreamingHandler):
@@ -59,10 +41,21 @@ class ZipHandler(BytesHandler):
     async def get(self) -> None:
         """Send the archive."""
         given = await self.arguments()
+        await self._archive(given["path"], given["name"])
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Send the archive of paths that come in the body: JSON, or a form with that JSON in a field."""
+        if fields := self.request.body_arguments.get("json"):
+            self.request.body = fields[-1]
+        given = await self.body()
+        await self._archive(given["path"], given.get("name"))
+
+    async def _archive(self, paths: Sequence[str], name: str | None) -> None:
         storage = self.services.require_storage()
-        paths: list[str] = given["path"]
         pieces = await self.services.run(storage.archive, paths)
-        name = given["name"] or (paths[0].rstrip("/").rpartition("/")[2] if len(paths) == 1 else "")
+        name = name or (paths[0].rstrip("/").rpartition("/")[2] if len(paths) == 1 else "")
         self.set_download_headers("attachment", f"{(name or 'files').removesuffix('.zip')}.zip")
         await self.send(pieces, "application/zip")
 

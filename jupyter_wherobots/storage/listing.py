@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest
-from ..layout import Access, Layout
+from ..layout import Access, AccessKind, Layout
 from ..s3.listing import page
 from .entries import Entry, EntryType, file_entry, folder_entry
 
@@ -34,6 +34,8 @@ class Listing:
     """``layout`` for the fixed folders, else ``key``: by the bytes of the keys, as S3 sorts."""
     complete: bool
     """Whether this page is the whole folder."""
+    exists: bool = True
+    """False if S3 knows of nothing there, neither content nor an empty object that stands for the folder."""
 
     def to_json(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -49,6 +51,7 @@ class Listing:
             "cursor": self.cursor,
             "order": self.order,
             "complete": self.complete,
+            "exists": self.exists,
             "counts": {"files": files, "folders": len(self.entries) - files},
         }
 
@@ -87,6 +90,11 @@ def list_folder(
         None if found.token is None else _cursor(folder, found.token),
         "key",
         complete=token is None and found.token is None,
+        exists=(
+            bool(found.objects or found.prefixes)
+            or token is not None
+            or layout.access(folder).kind is AccessKind.ROOT
+        ),
     )
 
 

@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 import pytest
 
@@ -170,6 +170,23 @@ async def test_a_folder_comes_down_as_a_zip(strict_s3: StrictS3, fetch: Fetch) -
     answer = await fetch("GET", "storage/zip", path=OWN + "nothing/")
     assert (answer.status, answer.json["code"]) == (404, "NotFound")
     assert answer.headers["Content-Type"].startswith("application/json")
+
+
+async def test_hundreds_of_paths_come_down_as_a_zip(strict_s3: StrictS3, fetch: Fetch) -> None:
+    names = [f"{n} {'long' * 20}\n.csv" for n in range(300)]
+    strict_s3.put_many({key(name): b"1" for name in names})
+    body = {"path": [OWN + name for name in names], "name": "all"}
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    sent = urlencode({"json": json.dumps(body)}).encode()
+    for answer in (
+        await fetch("POST", "storage/zip", body=body),
+        await fetch("POST", "storage/zip", body=sent, headers=form),
+    ):
+        assert 'filename="all.zip"' in answer.headers["Content-Disposition"]
+        with zipfile.ZipFile(io.BytesIO(answer.body)) as packed:
+            assert len(packed.namelist()) == len(names)
+    answer = await fetch("POST", "storage/zip", body=b"path=/data/", headers=form)
+    assert (answer.status, answer.json["code"]) == (400, "InvalidRequest")
 
 
 async def test_stat_and_measure(strict_s3: StrictS3, fetch: Fetch) -> None:

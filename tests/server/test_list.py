@@ -92,6 +92,17 @@ async def test_a_cursor_is_good_for_its_folder_alone(strict_s3: StrictS3, fetch:
     assert (answer.status, answer.json["code"]) == (400, "InvalidRequest")
 
 
+async def test_a_folder_that_is_gone_is_told_from_an_empty_one(
+    strict_s3: StrictS3, fetch: Fetch
+) -> None:
+    strict_s3.put("org/data/customer-abc/made/")
+    strict_s3.put("org/data/customer-abc/full/x")
+    for path, exists in (("made/", True), ("full/", True), ("gone/", False), ("", True)):
+        answer = (await fetch("GET", "storage/list", path=OWN + path)).json
+        assert (path, answer["exists"]) == (path, exists)
+    assert (await fetch("GET", "storage/list", path="/data/")).json["exists"]
+
+
 async def test_spaces_and_control_characters_reach_s3_as_they_are(
     strict_s3: StrictS3, fetch: Fetch
 ) -> None:
