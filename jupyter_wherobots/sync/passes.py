@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from ..errors import WherobotsError
+from ..errors import AccessDenied, WherobotsError
 from . import manifest
 from .asides import Asides
 from .capture import WHOLE
@@ -80,6 +80,8 @@ class Passes:
         """How long the last scan of all of home took."""
         self.folders: Collection[bytes] = ()
         """The folders of home that are mirrored."""
+        self._refused: set[bytes] = set()
+        """Files of passes that ended because too much was denied: they go last, or some of them might end every pass."""
         self._essence: object = None
         self._manifest_at: float | None = None
 
@@ -111,7 +113,7 @@ class Passes:
             error = halt.trouble.message
         elif scan.stopped:
             error = error or "The scan of home was not finished."
-        self._remember(order, scan, made, tally)
+        self._remember(order, scan, made, tally, halt)
         missing = list(self.unsaved.values())
         return PassReport(
             complete=not missing and not error and engine.restored,
@@ -143,7 +145,12 @@ class Passes:
             self.folders = scan.folders.keys()
         return scan
 
-    def _remember(self, order: Order, scan: Scan, made: Plan, tally: Tally) -> None:
+    def _remember(self, order: Order, scan: Scan, made: Plan, tally: Tally, halt: Halt) -> None:
+        if isinstance(halt.error, AccessDenied):
+            failed = (path for path, each in tally.not_durable.items() if each.why is Why.FAILED)
+            self._refused.update(failed)
+        elif order.kind is Kind.FULL and not halt.is_set():
+            self._refused.clear()
         # A scan that was cut short says nothing of what it has not reached.
         if order.kind is not Kind.FOLDERS and not scan.stopped:
             self.unsaved = {}
@@ -186,16 +193,14 @@ class Passes:
         sent = {put.entry.path for put in due}
         asides = Asides(ground, pusher.writer, tally)
         asides.keep([put for put in ordered.circles if put.entry.path in sent])
-        for wave in ordered.waves:
-            pusher.push(
-                [
-                    put
-                    for put in wave
-                    if put.entry.path in sent
-                    and put.entry.path not in asides.refused
-                    and not _has_to_wait(put, waits, tally)
-                ]
-            )
+
+        def push(paths: Collection[bytes]) -> None:
+            for wave in ordered.waves:
+                mine = (put for put in wave if put.entry.path in paths)
+                pusher.push([put for put in mine if not _has_to_wait(put, waits, tally)])
+
+        sent -= asides.refused
+        push(sent - self._refused)
         for heads in repositories:
             try:
                 self._push_repository(ground, pusher, heads, tally)
@@ -210,6 +215,7 @@ class Passes:
         deletes = [each for each in deletes if not _was_put(each, engine.journal)]
         remover.remove(unrisky([*deletes, *asides.done], tally.unsaved), told)
         failpoint("pass.removed")
+        push(sent & self._refused)
 
     def _due(self, puts: list[Put]) -> list[Put]:
         """What is sent upon a mere hint: not what was sent just now, and nothing large, which the full passes are for."""

@@ -17,7 +17,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import Cancelled, NotFound, PreconditionFailed, StorageFailed, WherobotsError
+from ..errors import (
+    AccessDenied,
+    Cancelled,
+    NotFound,
+    PreconditionFailed,
+    StorageFailed,
+    WherobotsError,
+)
 from ..s3 import ranges
 from . import beneath, landing
 from .arrivals import Arrivals, Wish, folders_above, local_stat, order
@@ -124,7 +131,7 @@ class Restorer:
                 for start in range(0, len(some), _BATCH):
                     self._fetch_batch(some[start : start + _BATCH], left, told)
         finally:
-            self.wishes = sorted((*self.wishes, *left), key=order)
+            self.wishes = sorted((*self.wishes, *left), key=self._next_time)
         if not self._halt.is_set():
             self._finish_folders()
 
@@ -135,6 +142,15 @@ class Restorer:
             batch, self._fetch, self._governor, self._clock, self._halt
         )
         crew.run(lambda some: self._deliver(some, left, told))
+
+    def _next_time(self, wish: Wish) -> tuple[bool, tuple[int, int]]:
+        """Sorts wishes for another attempt: those that failed come last, or some of them might end every attempt.
+
+        But not if nothing ever came: S3 is down then, and the most valuable ones were tried first.
+        """
+        denied = isinstance(self._halt.error, AccessDenied)
+        late = (denied or self.harvest.done > 0) and wish.path in self.harvest.failures
+        return late, order(wish)
 
     def _make_folders(self) -> None:
         for path in (*self._arrivals.folders, *sorted(self._arrivals.fresh)):

@@ -338,6 +338,52 @@ def test_credentials_that_end_in_the_middle_lose_nothing_and_what_was_put_is_kno
     assert place.remote() == place.local()
 
 
+def test_files_that_are_refused_do_not_keep_the_others_waiting_for_ever(place: Place) -> None:
+    """More of them than it takes to think that S3 does not work at all, and newer than all others."""
+    place.s3.deny(PREFIX + "refused")
+    for number in range(20):
+        place.write(f"good{number}", b"%d" % number)
+    for number in range(60):
+        place.write(f"refused{number}.ipynb", b'{"cells": [%d]}' % number)
+    with place.engine(concurrency=4) as sync:
+        for _ in range(5):
+            report = sync.run_pass()
+        assert len(place.remote()) == 20
+        assert report.not_durable_count == 60
+        assert report.error is not None
+        place.write("new", b"new")
+        sync.run_pass()
+        assert place.remote()["new"] == b"new"
+        place.s3.allow_all()
+        assert sync.run_pass().complete
+    assert place.remote() == place.local()
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InternalError"])
+def test_objects_that_are_refused_do_not_keep_the_others_from_coming_back(
+    place: Place, tmp_path: Path, code: str
+) -> None:
+    place.s3.put(PREFIX + "first.ipynb", b"x")
+    place.s3.clock.advance(-60)
+    for number in range(60):
+        place.s3.put(PREFIX + f"refused{number}.ipynb", b"x")
+    for number in range(19):
+        place.s3.put(PREFIX + f"good{number}", b"x")
+    place.s3.fail("GetObject", code=code, key=PREFIX + "refused*", times=None)
+    home = tmp_path / "other"
+    sync = place.engine(home=home, state=tmp_path / "other-state", concurrency=4)
+    sync.restore()
+    assert len(place.local(home)) == 1
+    for _ in range(20):
+        if (report := sync._session.restore_on()).restored == 20:
+            break
+    assert len(place.local(home)) == 20
+    assert not report.complete
+    place.s3.heal()
+    assert sync._session.restore_on().complete
+    assert len(place.local(home)) == 80
+
+
 @pytest.mark.parametrize("code", ["EntityTooLarge", "NotImplemented", "AccessDenied"])
 def test_what_s3_takes_from_nobody_is_named_and_keeps_nothing_else_back(
     place: Place, code: str
