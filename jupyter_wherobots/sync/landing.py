@@ -148,7 +148,7 @@ def _place(folder: int, staged: bytes, name: bytes) -> None:
         os.link(staged, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
         os.unlink(staged, dir_fd=folder)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
         # No hard links on this file system: look, then rename.
         with suppress(FileNotFoundError):
