@@ -10,6 +10,11 @@ import type { BrowserModel } from './model/browser';
 import type { StatusModel } from './model/status';
 import type { Transfer } from './model/transfer';
 import type { TransferQueue } from './model/transfers';
+import { Claims } from './claims';
+import { visible } from './view/format';
+
+/** So many names of files that could not be read are said. */
+const NAMED = 5;
 
 /** A file, and where it goes below the folder: a name, or a path with slashes. */
 export interface IIncoming {
@@ -30,6 +35,10 @@ export class Uploads {
   constructor(private readonly options: IUploadsOptions) {
     options.transfers.arrived.connect((_, entry) => {
       options.browser.appeared(entry);
+    });
+    options.transfers.changed.connect(queue => {
+      const ours = queue.open.filter(item => item.file && item.session);
+      this._claims.hold(ours.map(item => item.session!.id));
     });
   }
 
@@ -82,16 +91,24 @@ export class Uploads {
       return;
     }
     const { trans } = this.options;
-    try {
-      const found: IIncoming[] = [];
-      const empty: string[] = [];
-      for (const entry of entries) {
-        await collect(entry, '', found, empty);
+    const dropped: IDropped = { files: [], empty: [], unreadable: [] };
+    for (const entry of entries) {
+      await collect(entry, '', dropped);
+    }
+    await this.add(dropped.files, folder, dropped.empty);
+    const { unreadable } = dropped;
+    if (unreadable.length > 0) {
+      const names = unreadable.slice(0, NAMED).map(visible);
+      if (unreadable.length > NAMED) {
+        names.push(trans.__('and %1 more', unreadable.length - NAMED));
       }
-      await this.add(found, folder, empty);
-    } catch (reason) {
-      const title = trans.__('What was dropped could not be read');
-      await showFailure(title, reason, folder);
+      await showErrorMessage(
+        trans.__('Not everything was uploaded'),
+        trans.__(
+          'These cannot be read on this computer; see whether they are there, and whether you may read them: %1',
+          names.join(', ')
+        )
+      );
     }
   }
 
@@ -146,7 +163,11 @@ export class Uploads {
   async recall(): Promise<void> {
     try {
       const { uploads } = await this.options.api.uploads();
-      this.options.transfers.recall(uploads);
+      // Those that another tab of this browser sends are not unfinished business of anybody.
+      const held = await this._claims.all();
+      this.options.transfers.recall(
+        uploads.filter(session => !held.has(session.id))
+      );
     } catch (reason) {
       // Not what anybody asked for; the panel itself says if the storage cannot be reached.
       console.warn('Unfinished uploads are not known', reason);
@@ -180,39 +201,51 @@ export class Uploads {
   }
 
   private _input: HTMLInputElement | null = null;
+  private readonly _claims = new Claims();
 }
 
-/** Everything in a dropped folder, by names relative to what was dropped. */
+/** What was dropped, by names relative to it. */
+interface IDropped {
+  files: IIncoming[];
+  /** Folders in which there is nothing. */
+  empty: string[];
+  unreadable: string[];
+}
+
+/** Everything in a dropped file or folder. What cannot be read keeps nothing else from being found. */
 async function collect(
   entry: FileSystemEntry,
   prefix: string,
-  found: IIncoming[],
-  empty: string[]
+  dropped: IDropped
 ): Promise<void> {
   const name = prefix + entry.name;
-  if (entry.isFile) {
-    const file = await new Promise<File>((resolve, reject) =>
-      (entry as FileSystemFileEntry).file(resolve, reject)
-    );
-    found.push({ file, name });
-    return;
-  }
-  const reader = (entry as FileSystemDirectoryEntry).createReader();
-  let any = false;
-  for (;;) {
-    // Gives a hundred at a time, and an empty list at the end.
-    const batch = await new Promise<FileSystemEntry[]>((resolve, reject) =>
-      reader.readEntries(resolve, reject)
-    );
-    if (batch.length === 0) {
-      break;
+  try {
+    if (entry.isFile) {
+      const file = await new Promise<File>((resolve, reject) =>
+        (entry as FileSystemFileEntry).file(resolve, reject)
+      );
+      dropped.files.push({ file, name });
+      return;
     }
-    any = true;
-    for (const each of batch) {
-      await collect(each, `${name}/`, found, empty);
+    const reader = (entry as FileSystemDirectoryEntry).createReader();
+    let any = false;
+    for (;;) {
+      // Gives a hundred at a time, and an empty list at the end.
+      const batch = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+        reader.readEntries(resolve, reject)
+      );
+      if (batch.length === 0) {
+        break;
+      }
+      any = true;
+      for (const each of batch) {
+        await collect(each, `${name}/`, dropped);
+      }
     }
-  }
-  if (!any) {
-    empty.push(name);
+    if (!any) {
+      dropped.empty.push(name);
+    }
+  } catch {
+    dropped.unreadable.push(name);
   }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -200,6 +201,7 @@ def test_a_dropped_folder_is_uploaded_with_all_that_is_in_it(
         file.write_text(name)
     (tmp_path / "study" / "empty").mkdir()
     panel.go(OWN)
+    expect(panel.region.get_by_text("This folder is empty.")).to_be_visible()
     box = panel.grid.bounding_box()
     assert box is not None
     dropped = {"items": [], "dragOperationsMask": 1}
@@ -290,6 +292,48 @@ def test_an_upload_goes_on_after_a_reload(
     parts = -(-big.stat().st_size // PART)
     assert s3.count("UploadPart") <= parts + 4  # what was on its way when the page went
     assert s3.count("CreateMultipartUpload") == 1
+
+
+def test_a_file_that_was_written_to_since_it_was_chosen_is_not_blamed_on_the_server(
+    panel: Panel, s3: StrictS3, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{n}.csv" for n in range(4)]
+    log = tmp_path / "log.txt"
+    for file in (*files, log):
+        file.write_text("as it was")
+    panel.go(OWN)
+    gate = s3.gate("PutObject")
+    choose(panel, *files, log)
+    gate.wait_for_arrivals(4, 60)
+    log.write_text("as it is now")
+    os.utime(log, (2e9, 2e9))  # Chromium looks at whole seconds
+    gate.release()
+    alert = transfers(panel).get_by_role("alert")
+    expect(alert).to_contain_text("changed, moved or deleted on this computer")
+
+
+def test_another_tab_does_not_take_a_running_upload_for_a_forgotten_one(
+    panel: Panel, page: Page, lab_server: JupyterProcess, s3: StrictS3, tmp_path: Path
+) -> None:
+    file = tmp_path / "large.bin"
+    with file.open("wb") as stream:
+        stream.truncate(40 * MIB)
+    panel.go(OWN)
+    gate = s3.gate("UploadPart")
+    choose(panel, file)
+    gate.wait_for_arrivals(1, 60)
+    page.wait_for_function("async () => (await navigator.locks.query()).held.length === 1")
+    other = page.context.new_page()
+    open_lab(other, lab_server)
+    with other.expect_response(re.compile("/storage/uploads")) as asked:
+        second = Panel(other).open()
+    assert len(asked.value.json()["uploads"]) == 1
+    second.go(OWN)
+    expect(second.region.get_by_text("This folder is empty.")).to_be_visible()
+    expect(transfers(second)).to_have_count(0)
+    gate.release()
+    expect(transfers(panel)).to_contain_text("All done", timeout=60_000)
+    expect_arrived(s3, file)
 
 
 def test_a_failed_upload_says_why_and_can_be_tried_again(

@@ -8,6 +8,7 @@ import type { ISendOptions } from '../rest/transport';
 import type { Lanes } from './lanes';
 import type { Transfer } from './transfer';
 import { labelOf } from './transfer';
+import { asApiError } from '../rest/errors';
 
 /** The calls of the API needed here. */
 export interface IUploadTarget {
@@ -19,7 +20,7 @@ export interface IUploadTarget {
   createUpload(
     path: string,
     size: number,
-    options: IUploadOptions & { label?: string; signal?: AbortSignal }
+    options: IUploadOptions & { label?: string }
   ): Promise<IUpload>;
   getUpload(id: string): Promise<IUpload>;
   putPart(
@@ -28,11 +29,7 @@ export interface IUploadTarget {
     body: Blob,
     options: ISendOptions
   ): Promise<IPart>;
-  completeUpload(
-    id: string,
-    conflict: UploadConflict,
-    signal?: AbortSignal
-  ): Promise<IEntry>;
+  completeUpload(id: string, conflict: UploadConflict): Promise<IEntry>;
   abortUpload(id: string): Promise<void>;
 }
 
@@ -56,28 +53,26 @@ export class Sender {
   private _whole(item: Transfer, signal: AbortSignal): Promise<IEntry> {
     const { path, conflict, confirm } = item;
     return this.lanes.run(signal, () =>
-      this.target.upload(path, item.file!, {
-        conflict,
-        confirm,
-        signal,
-        onProgress: sent => this._progress(item, sent)
-      })
+      this.target
+        .upload(path, item.file!, {
+          conflict,
+          confirm,
+          signal,
+          onProgress: sent => {
+            item.ending = sent >= item.size;
+            this._progress(item, sent);
+          }
+        })
+        .finally(() => {
+          item.ending = false;
+        })
     );
   }
 
   private async _parts(item: Transfer, signal: AbortSignal): Promise<IEntry> {
     const file = item.file!;
-    const { conflict, confirm } = item;
-    const session = item.session
-      ? await this.target.getUpload(item.session.id)
-      : await this.target.createUpload(item.path, item.size, {
-          conflict,
-          confirm,
-          label: labelOf(file),
-          signal
-        });
+    const session = (await this._known(item)) ?? (await this._begin(item));
     signal.throwIfAborted();
-    item.session = session;
 
     const held = new Set(session.parts.map(part => part.number));
     const missing: number[] = [];
@@ -125,7 +120,45 @@ export class Sender {
       await Promise.allSettled(workers);
       throw reason;
     }
-    return this.target.completeUpload(session.id, conflict, signal);
+    signal.throwIfAborted();
+    item.ending = true;
+    this.moved();
+    try {
+      return await this.target.completeUpload(session.id, item.conflict);
+    } finally {
+      item.ending = false;
+    }
+  }
+
+  /** The session of an earlier try with what S3 holds of it; null if there is none any more. */
+  private async _known(item: Transfer): Promise<IUpload | null> {
+    if (item.session) {
+      try {
+        item.session = await this.target.getUpload(item.session.id);
+      } catch (reason) {
+        if (asApiError(reason, item.path).code !== 'NotFound') {
+          throw reason;
+        }
+        item.session = null;
+      }
+    }
+    return item.session;
+  }
+
+  /** Begin a session, or wait for the one that is being begun. */
+  private async _begin(item: Transfer): Promise<IUpload> {
+    const { conflict, confirm } = item;
+    item.opening ??= this.target.createUpload(item.path, item.size, {
+      conflict,
+      confirm,
+      label: labelOf(item.file!)
+    });
+    try {
+      item.session = await item.opening;
+      return item.session;
+    } finally {
+      item.opening = null;
+    }
   }
 
   private _progress(item: Transfer, sent: number): void {

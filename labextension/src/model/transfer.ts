@@ -42,6 +42,10 @@ export class Transfer {
   /** The file as it lies in the storage now. */
   entry: IEntry | null = null;
   session: IUpload | null = null;
+  /** The session that is being begun: it goes on though the file is paused or cancelled meanwhile. */
+  opening: Promise<IUpload> | null = null;
+  /** Everything is sent, and S3 has the word: nothing can be paused or taken back now. */
+  ending = false;
   conflict: UploadConflict = 'fail';
   confirm = false;
   abort = new AbortController();
@@ -72,6 +76,7 @@ export class Transfer {
   begin(): void {
     this.abort = new AbortController();
     this.error = null;
+    this.ending = false;
     this.state = 'running';
     this._samples = [];
   }

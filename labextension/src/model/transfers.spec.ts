@@ -58,7 +58,10 @@ class Target {
 
   getUpload = async (id: string): Promise<IUpload> => {
     await this._request(`look ${id}`);
-    const session = this.sessions.get(id)!;
+    const session = this.sessions.get(id);
+    if (!session) {
+      throw failure('NotFound');
+    }
     return { ...session, parts: [...session.parts] };
   };
 
@@ -284,4 +287,49 @@ test('an interrupted upload goes on when the same file is chosen, and not with a
   expect(page.items.map(item => item.state)).toEqual(['done']);
   expect(target.files.get('/d/f')).toBe(45);
   page.dispose();
+});
+
+test('a session that began after its file was cancelled is aborted', async () => {
+  const item = queue.add(file(25), '/d/f');
+  await vi.advanceTimersByTimeAsync(5);
+  queue.cancel(item);
+  await settle();
+  expect(target.sessions.size).toBe(0);
+  expect(states()).toEqual(['cancelled']);
+});
+
+test('a pause while the session begins does not begin another', async () => {
+  const item = queue.add(file(25), '/d/f');
+  await vi.advanceTimersByTimeAsync(5);
+  queue.pause(item);
+  queue.resume(item);
+  await settle();
+  expect(states()).toEqual(['done']);
+  expect(target.begun).toBe(1);
+});
+
+test('once everything is sent there is nothing to pause or to cancel', async () => {
+  const item = queue.add(file(25), '/d/f');
+  while (!target.log.includes('complete')) {
+    await vi.advanceTimersByTimeAsync(5);
+  }
+  queue.pause(item);
+  queue.cancel(item);
+  expect(item.ending).toBe(true);
+  await settle();
+  expect(states()).toEqual(['done']);
+  expect(item.ending).toBe(false);
+});
+
+test('a session that is gone is begun anew', async () => {
+  const item = queue.add(file(25), '/d/f');
+  while (item.session === null) {
+    await vi.advanceTimersByTimeAsync(5);
+  }
+  queue.pause(item);
+  target.sessions.clear();
+  queue.resume(item);
+  await settle();
+  expect(states()).toEqual(['done']);
+  expect(target.files.get('/d/f')).toBe(25);
 });

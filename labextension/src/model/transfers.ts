@@ -108,7 +108,7 @@ export class TransferQueue {
   }
 
   pause(item: Transfer): void {
-    if (item.state === 'running' || item.state === 'waiting') {
+    if (this._goes(item) && !item.ending) {
       item.state = 'paused';
       item.abort.abort();
       this._pump();
@@ -122,20 +122,14 @@ export class TransferQueue {
     }
   }
 
-  /** Stop for good; S3 forgets the parts. */
+  /** Stop for good; S3 forgets the parts. Once all is sent, there is nothing to stop any more. */
   cancel(item: Transfer): void {
-    if (item.finished) {
+    if (item.finished || item.ending) {
       return;
     }
     item.state = 'cancelled';
     item.abort.abort();
-    if (item.session) {
-      // A session nobody aborts is aborted by the server's janitor.
-      this.target.abortUpload(item.session.id).catch(reason => {
-        console.warn(`The upload of ${item.path} was not aborted`, reason);
-      });
-      item.session = null;
-    }
+    this._forget(item);
     this._pump();
   }
 
@@ -164,6 +158,16 @@ export class TransferQueue {
     clearTimeout(this._timer);
     this._items.forEach(item => item.abort.abort());
     Signal.clearData(this);
+  }
+
+  private _forget(item: Transfer): void {
+    if (item.session) {
+      // A session nobody aborts is aborted by the server's janitor.
+      this.target.abortUpload(item.session.id).catch(reason => {
+        console.warn(`The upload of ${item.path} was not aborted`, reason);
+      });
+      item.session = null;
+    }
   }
 
   private _apply(item: Transfer, answer: Answer): void {
@@ -225,7 +229,11 @@ export class TransferQueue {
       this._arrived.emit(entry);
     } catch (reason) {
       if (signal.aborted) {
-        return; // paused or cancelled: the state says which
+        // Paused or cancelled: the state says which. The session may have begun since.
+        if (item.finished) {
+          this._forget(item);
+        }
+        return;
       }
       const error = asApiError(reason, item.path);
       if (error.code === 'AlreadyExists' && this._standing) {

@@ -61,7 +61,11 @@ test.each([
   [() => new Response('{"message": "boom"}', { status: 500 }), 'Unexpected'],
   [
     () => new Response('<html>bad gateway</html>', { status: 502 }),
-    'Unexpected'
+    'ServerUnreachable'
+  ],
+  [
+    () => new Response('{"message": "not running"}', { status: 424 }),
+    'ServerUnreachable'
   ]
 ])('%s is the error %s', async (answer, code) => {
   const error = await failure(answer);

@@ -47,6 +47,21 @@ export function unreachable(trans: TranslationBundle): ApiError {
   });
 }
 
+/** A file of this computer cannot be read any more. */
+export function unreadable(trans: TranslationBundle): ApiError {
+  return new ApiError(0, {
+    code: 'FileChanged',
+    message: trans.__(
+      'The file was changed, moved or deleted on this computer after it was chosen.'
+    ),
+    path: null,
+    hint: trans.__('Upload it again.')
+  });
+}
+
+/** What stands between the page and a server answers with these when the server is not there. */
+const ABSENT = [424, 502, 503, 504];
+
 /** An answer that is no success. `body` is what it said, if that was JSON. */
 export function refused(
   status: number,
@@ -63,6 +78,9 @@ export function refused(
       path: given.path ?? null,
       hint: given.hint ?? ''
     });
+  }
+  if (ABSENT.includes(status)) {
+    return unreachable(trans);
   }
   const make = (code: string, message: string, hint: string): ApiError =>
     new ApiError(status, { code, message, path: null, hint });

@@ -4,7 +4,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { asApiError, refused, unreachable } from './errors';
+import { asApiError, refused, unreachable, unreadable } from './errors';
 
 export interface IRequest {
   method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -109,7 +109,11 @@ export class Transport {
       signal?.addEventListener('abort', abort);
       xhr.upload.onprogress = event => onProgress?.(event.loaded);
       xhr.onabort = () => reject(new DOMException('Cancelled', 'AbortError'));
-      xhr.onerror = () => reject(unreachable(this.trans));
+      xhr.onerror = () => {
+        void isReadable(body).then(readable =>
+          reject(readable ? unreachable(this.trans) : unreadable(this.trans))
+        );
+      };
       xhr.onload = () => {
         try {
           resolve(this._read<T>(xhr.status, xhr.responseText));
@@ -162,8 +166,18 @@ export class Transport {
   }
 }
 
+/** Whether the bytes are there still: browsers give up on a file that was written to after it was chosen. */
+async function isReadable(body: Blob): Promise<boolean> {
+  try {
+    await body.slice(0, 1).arrayBuffer();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A cookie's value. Of several with one name the server reads the last, so that one. */
-function cookie(name: string): string | null {
+export function cookie(name: string): string | null {
   const values = document.cookie
     .split(';')
     .map(part => part.trim())

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatBytes, formatDate, formatNumber } from './format';
+import { formatBytes, formatDate, formatNumber, visible } from './format';
 
 test.each([
   [0, '0 B'],
@@ -31,4 +31,10 @@ test('numbers follow the language of the page', () => {
   expect(words('en')).toBe('12,345');
   expect(words('de-DE')).toBe('12.345');
   expect(words('no such language')).not.toBe('');
+});
+
+test('a name hides nothing', () => {
+  expect(visible('line\nbreak\t\x7f.csv')).toBe('line␊break␉␡.csv');
+  expect(visible('\u202egpj.exe')).toBe('<U+202E>gpj.exe');
+  expect(visible('שלום é 名.csv')).toBe('שלום é 名.csv');
 });

@@ -17,6 +17,26 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/**
+ * A name with nothing hidden in it: line breaks and other control characters as the signs that stand for them, and what
+ * turns the direction of the text as its number (or `gpj.exe` could pass for `exe.jpg`).
+ */
+export function visible(name: string): string {
+  return (
+    name
+      // eslint-disable-next-line no-control-regex
+      .replace(/[\x00-\x1f\x7f]/g, sign =>
+        String.fromCharCode(
+          sign === '\x7f' ? 0x2421 : 0x2400 + sign.charCodeAt(0)
+        )
+      )
+      .replace(
+        /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+        sign => `<U+${sign.charCodeAt(0).toString(16).toUpperCase()}>`
+      )
+  );
+}
+
 /** Seconds as "12 s", "3 min", "2 h". */
 export function formatDuration(
   seconds: number,
