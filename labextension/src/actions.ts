@@ -4,7 +4,9 @@
  */
 import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { handfuls } from './rest/api';
 import type { StorageApi } from './rest/api';
+import { cookie } from './rest/transport';
 import type { IEntry } from './rest/shapes';
 import { expressionOf } from './code';
 import { amount, ask, askInstead, showFailure } from './dialogs';
@@ -55,11 +57,26 @@ export class Actions {
 
   /** Go into a folder, or open a file. */
   async open(entry: IEntry): Promise<void> {
-    const { api, browser, openDocument, trans } = this.options;
+    const { browser, notice, trans } = this.options;
+    const key = keyOf(entry);
+    if (browser.underway.has(key)) {
+      return;
+    }
     if (entry.type === 'FOLDER') {
       browser.go(entry.path);
       return;
     }
+    browser.underway.add(key);
+    notice.show(trans.__('Opening'), entry.name);
+    try {
+      await this._openFile(entry);
+    } finally {
+      browser.underway.delete(key);
+    }
+  }
+
+  private async _openFile(entry: IEntry): Promise<void> {
+    const { api, openDocument, trans } = this.options;
     const limit = this.options.openLimit();
     const known = this.options.isKnownType(entry.name);
     let opening = openingOf(entry, known, limit);
@@ -129,12 +146,13 @@ export class Actions {
 
   /** Let the browser download a file, or several things as one zip. */
   async download(entries: readonly IEntry[]): Promise<void> {
-    const { api, trans } = this.options;
+    const { api, notice, trans } = this.options;
     const [first] = entries;
     if (!first) {
       return;
     }
     const paths = entries.map(entry => entry.path);
+    notice.show(trans.__('Preparing the download…'));
     try {
       if (entries.length === 1 && first.type === 'FILE') {
         // What cannot be downloaded is said here, not left to the browser's list of downloads.
@@ -142,7 +160,7 @@ export class Actions {
         save(api.url('storage/file', { path: first.path }), first.name);
         return;
       }
-      const measure = await api.measure(paths);
+      const measure = await api.measure(entries);
       const much = !measure.complete || measure.bytes > LARGE_ZIP;
       const question = trans.__('The zip holds %1.', amount(measure, trans));
       if (
@@ -153,7 +171,12 @@ export class Actions {
           trans.__('Download')
         ))
       ) {
-        save(api.url('storage/zip', { path: paths }), '');
+        if (handfuls(paths).length === 1) {
+          save(api.url('storage/zip', { path: paths }), '');
+        } else {
+          const json = JSON.stringify({ path: paths });
+          saveByForm(api.url('storage/zip'), { json });
+        }
       }
     } catch (reason) {
       const title = trans.__('The download did not begin');
@@ -193,4 +216,31 @@ function save(url: string, name: string): void {
   link.href = url;
   link.download = name;
   link.click();
+}
+
+/** Have the browser save what a URL answers to more than an address can hold. The answer never takes the place of the page. */
+function saveByForm(url: string, fields: Record<string, string>): void {
+  const name = 'jupyter-wherobots-download';
+  if (!document.querySelector(`iframe[name=${name}]`)) {
+    const frame = document.createElement('iframe');
+    frame.name = name;
+    frame.hidden = true;
+    document.body.append(frame);
+  }
+  const form = document.createElement('form');
+  form.method = 'post';
+  form.action = url;
+  form.target = name;
+  form.hidden = true;
+  const all = { ...fields, _xsrf: cookie('_xsrf') ?? '' };
+  for (const [field, value] of Object.entries(all)) {
+    const input = document.createElement('input');
+    input.type = 'hidden';
+    input.name = field;
+    input.value = value;
+    form.append(input);
+  }
+  document.body.append(form);
+  form.submit();
+  form.remove();
 }

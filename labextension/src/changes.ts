@@ -4,10 +4,16 @@
 import { Clipboard, showErrorMessage } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { StorageApi } from './rest/api';
-import type { IEntry, IItem, IJob, JobRequest } from './rest/shapes';
-import { ask, askDelete, showFailure } from './dialogs';
+import type {
+  Conflict,
+  IEntry,
+  IItem,
+  IJob,
+  IMeasure,
+  JobRequest
+} from './rest/shapes';
+import { ask, askDelete, askMove, showFailure } from './dialogs';
 import type { BrowserModel, INaming } from './model/browser';
-import { isOver } from './model/jobs';
 import type { JobList } from './model/jobs';
 import type { Notice } from './model/notice';
 import { keyOf, nameOf, parentOf } from './model/paths';
@@ -21,6 +27,9 @@ export interface IChangesOptions {
   notice: Notice;
   trans: TranslationBundle;
 }
+
+/** A job names so many of its results at most. */
+const NAMED = 100;
 
 /** Entries that were cut or copied, to be pasted into another folder. */
 interface IHeld {
@@ -46,39 +55,26 @@ export class Changes {
 
   /** Take the name that was typed: make the folder, or rename. */
   async finishNaming(naming: INaming, name: string): Promise<void> {
-    if (naming.path === null) {
+    if (naming.entry === null) {
       await this._createFolder(name);
-      return;
-    }
-    const entry = this.options.browser.rows.find(
-      each => each.path === naming.path
-    );
-    if (entry) {
-      await this._rename(entry, name);
+    } else {
+      await this._rename(naming.entry, name);
     }
   }
 
   /** Delete for good, after saying how much it is. */
   async delete(entries: readonly IEntry[]): Promise<void> {
-    const { api, status, trans } = this.options;
+    const { status, trans } = this.options;
     if (entries.length === 0 || !(await this._allowed(entries))) {
       return;
     }
-    const counting = new AbortController();
-    const measured = entries.every(entry => entry.type === 'FILE')
-      ? Promise.resolve({
-          objects: entries.length,
-          bytes: entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0),
-          complete: true
-        })
-      : api.measure(
-          entries.map(entry => entry.path),
-          counting.signal
-        );
-    measured.catch(() => undefined); // the dialog says it
-    const warning = status.rootOf(entries[0]!.path)?.confirmation ?? null;
-    const meant = await askDelete({ entries, warning, measured, trans });
-    counting.abort();
+    const warning =
+      entries
+        .map(entry => status.rootOf(entry.path)?.confirmation)
+        .find(words => words) ?? null;
+    const meant = await this._counting(entries, measured =>
+      askDelete({ entries, warning, measured, trans })
+    );
     if (meant) {
       const items = entries.map(exactly);
       await this._begin({ kind: 'delete', items, confirm: warning !== null });
@@ -123,41 +119,79 @@ export class Changes {
   async paste(): Promise<void> {
     const held = this._held;
     if (held) {
-      this._held = held.cut ? null : held;
       const kind = held.cut ? 'move' : 'copy';
-      await this.transfer(kind, held.entries, this.options.browser.path);
+      const { path } = this.options.browser;
+      const files = held.entries.every(entry => entry.type === 'FILE');
+      const begun = await this.transfer(kind, held.entries, path, !files);
+      if (begun && held.cut && this._held === held) {
+        this._held = null; // they lie elsewhere now
+      }
     }
   }
 
-  /** Copy or move entries into a folder. */
+  /** Copy or move entries into a folder; before a move, `sure` has it said how much it is. Whether it was begun. */
   async transfer(
     kind: 'copy' | 'move',
     entries: readonly IEntry[],
-    destination: string
-  ): Promise<void> {
+    destination: string,
+    sure = true
+  ): Promise<boolean> {
+    const { trans } = this.options;
     const here = entries.every(entry => parentOf(entry.path) === destination);
     if (kind === 'move' && (here || !(await this._allowed(entries)))) {
-      return;
+      return false;
+    }
+    const meant =
+      kind === 'copy' ||
+      !sure ||
+      (await this._counting(entries, measured =>
+        askMove({ entries, destination, measured, trans })
+      ));
+    if (!meant) {
+      return false;
     }
     const confirm = await this._confirmed(
       kind === 'move'
         ? [destination, ...entries.map(entry => entry.path)]
         : [destination]
     );
-    if (confirm !== null) {
-      const items = entries.map(kind === 'move' ? exactly : loosely);
-      // Pasted where it lies, a copy cannot have the same name.
-      const conflict = here ? 'keep-both' : 'fail';
-      await this._begin({ kind, items, destination, conflict, confirm });
+    if (confirm === null) {
+      return false;
     }
+    const items = entries.map(kind === 'move' ? exactly : loosely);
+    // Pasted where it lies, a copy cannot have the same name.
+    const conflict = here ? 'keep-both' : 'fail';
+    return this._begin({ kind, items, destination, conflict, confirm });
+  }
+
+  /** Stop a job, or take a finished one off the list. */
+  async cancelJob(job: IJob): Promise<void> {
+    const { jobs, trans } = this.options;
+    await this._try(jobs.cancel(job), trans.__('“%1” goes on', job.title));
+  }
+
+  /** Do again what a job could not, with another rule for names that are taken. */
+  async retryJob(job: IJob, conflict: Conflict): Promise<void> {
+    const { jobs, trans } = this.options;
+    const again = jobs.retry(job, conflict);
+    await this._try(again, trans.__('Nothing was changed'));
+  }
+
+  /** Take the finished jobs off the list. */
+  async clearJobs(): Promise<void> {
+    const { jobs, trans } = this.options;
+    await this._try(jobs.clear(), trans.__('The list was not cleared'));
   }
 
   /** Put copies into the folder shared with everybody, and their paths into the clipboard. */
   async share(entries: readonly IEntry[]): Promise<void> {
-    const { status } = this.options;
-    const shared = status.sharedRoot;
+    const shared = this.options.status.sharedRoot;
     if (shared) {
-      this._copyShared(entries.map(entry => entry.name + slash(entry)));
+      const names = entries.map(entry => entry.name + slash(entry));
+      this._tell(
+        'copy',
+        names.map(name => shared.uri + name)
+      );
       await this.transfer('copy', entries, shared.path);
     }
   }
@@ -166,7 +200,10 @@ export class Changes {
   async shareFromHome(paths: readonly string[]): Promise<void> {
     const shared = this.options.status.sharedRoot;
     if (shared) {
-      this._copyShared(paths.map(nameOf));
+      this._tell(
+        'home-to-storage',
+        paths.map(path => shared.uri + nameOf(path))
+      );
       await this.fromHome(paths, shared.path);
     }
   }
@@ -179,6 +216,20 @@ export class Changes {
       const kind = 'home-to-storage';
       await this._begin({ kind, items, destination, confirm });
     }
+  }
+
+  /** Put copies into a folder of home, relative to it, and their paths into the clipboard. */
+  async takeHome(
+    entries: readonly IEntry[],
+    destination: string
+  ): Promise<void> {
+    const { status } = this.options;
+    const folder = destination && `${destination.replace(/\/$/, '')}/`;
+    const places = entries
+      .map(entry => status.homeFile(folder + entry.name))
+      .filter(place => place !== null);
+    this._tell('storage-to-home', places);
+    await this.toHome(entries, destination);
   }
 
   /** Copy entries into a folder of home, relative to it; empty for home itself. */
@@ -224,28 +275,60 @@ export class Changes {
     if (confirm === null) {
       return;
     }
+    const key = keyOf(entry);
+    browser.underway.add(key);
     try {
       const items = [exactly(entry)];
       const job = await jobs.run({ kind: 'rename', items, name, confirm });
       const [error] = job.errors;
       if (error) {
         await showErrorMessage(title, `${error.message} ${error.hint}`.trim());
-      } else if (browser.path === parentOf(entry.path)) {
-        const path = parentOf(entry.path) + name + slash(entry);
-        browser.selection.only(path);
+        return;
+      }
+      const above = parentOf(entry.path);
+      const renamed = { ...entry, name, path: above + name + slash(entry) };
+      const start = entry.uri.length - entry.path.length + above.length;
+      renamed.uri = entry.uri.slice(0, start) + name + slash(entry);
+      renamed.etag = null; // a copy's may be another
+      browser.gone(items, renamed);
+      if (browser.search || browser.path === above) {
+        browser.selection.only(keyOf(renamed));
       }
     } catch (reason) {
       await showFailure(title, reason, entry.path);
+    } finally {
+      browser.underway.delete(key);
     }
   }
 
-  private async _begin(request: JobRequest): Promise<void> {
+  /** Begin a job; whether it was. What kept it from it has been said. */
+  private _begin(request: JobRequest): Promise<boolean> {
     const { jobs, trans } = this.options;
+    return this._try(jobs.start(request), trans.__('Nothing was changed'));
+  }
+
+  /** Wait for something, and say it if it fails; whether it did not. */
+  private async _try(what: Promise<unknown>, title: string): Promise<boolean> {
     try {
-      await jobs.start(request);
+      await what;
+      return true;
     } catch (reason) {
-      await showFailure(trans.__('Nothing was changed'), reason, null);
+      await showFailure(title, reason, null);
+      return false;
     }
+  }
+
+  /** Ask a question about entries whose objects and bytes are being counted meanwhile. */
+  private async _counting(
+    entries: readonly IEntry[],
+    question: (measured: Promise<IMeasure>) => Promise<boolean>
+  ): Promise<boolean> {
+    const counting = new AbortController();
+    const measured = this.options.api.measure(entries, counting.signal);
+    measured.catch(() => undefined); // the dialog says it
+    const meant = await question(measured);
+    counting.abort();
+    return meant;
   }
 
   /** Have the folders that a job changed read again. */
@@ -261,20 +344,79 @@ export class Changes {
       folders.add(parentOf(job.destination));
     }
     folders.forEach(folder => browser.invalidate(folder));
+    if (request?.kind === 'delete' || request?.kind === 'move') {
+      // Of a delete, the errors say what is there still; of a move, they are about the destination too.
+      const left = job.errors.map(({ path }) => path);
+      const told = request.kind === 'delete' && job.errorCount === left.length;
+      browser.gone(
+        job.state === 'done' || (job.state === 'failed' && told)
+          ? request.items.filter(
+              ({ path }) => !left.some(each => each?.startsWith(path) ?? true)
+            )
+          : []
+      );
+    }
     if (request === null) {
       browser.invalidate(browser.path); // begun elsewhere: nobody knows what it was about
     }
-    if (isOver(job) && job.state === 'done') {
+    if (job.state === 'done') {
       notice.show(trans.__('Done:'), job.title);
+    }
+    this._correct(job);
+  }
+
+  /** Where what a job put somewhere lies now: URIs, or paths in home; empty if it put nothing anywhere, or more than it names. */
+  placesOf(job: IJob): string[] {
+    const { status } = this.options;
+    if (job.kind === 'delete' || job.results.length >= NAMED) {
+      return [];
+    }
+    const home = job.kind === 'storage-to-home';
+    return job.results
+      .map(path => (home ? status.homeFile(path) : status.uriOf(path)))
+      .filter(place => place !== null);
+  }
+
+  /** Put the paths of what a job made into the clipboard. */
+  copyResults(job: IJob): void {
+    const { notice, trans } = this.options;
+    const places = this.placesOf(job);
+    Clipboard.copyToSystem(places.join('\n'));
+    if (places.length === 1) {
+      notice.show(trans.__('Copied'), places[0]);
+    } else {
+      notice.show(trans.__('Copied %1 paths', places.length));
     }
   }
 
-  private _copyShared(names: readonly string[]): void {
-    const { notice, status, trans } = this.options;
-    const uris = names.map(name => `${status.sharedRoot!.uri}${name}`);
-    // At once, while the click still allows it.
-    Clipboard.copyToSystem(uris.join('\n'));
-    notice.show(trans.__('Copied'), uris[0]);
+  /** What was copied got another name than the clipboard says, for that was taken: try to put the true one there. */
+  private _correct(job: IJob): void {
+    const { jobs, notice, trans } = this.options;
+    const [place, ...others] = this.placesOf(job);
+    const told = this._told;
+    if (!told || !place || job.kind !== told.kind || !jobs.requestOf(job)) {
+      return;
+    }
+    this._told = null;
+    if (told.place !== place && others.length === 0) {
+      // Some browsers let no page write there so long after a click: the list of transfers has a button for that.
+      void (navigator as { clipboard?: globalThis.Clipboard }).clipboard
+        ?.writeText(place)
+        .then(() => notice.show(trans.__('Copied'), place))
+        .catch(() => undefined);
+    }
+  }
+
+  /** Put into the clipboard where things are going to lie. At once, while the click still allows it. */
+  private _tell(kind: IJob['kind'], places: readonly string[]): void {
+    const { notice, trans } = this.options;
+    const [place, ...others] = places;
+    this._told = null;
+    if (place !== undefined) {
+      Clipboard.copyToSystem(places.join('\n'));
+      notice.show(trans.__('Copied'), place);
+      this._told = others.length === 0 ? { kind, place } : null;
+    }
   }
 
   private async _allowed(entries: readonly IEntry[]): Promise<boolean> {
@@ -300,6 +442,8 @@ export class Changes {
   }
 
   private _held: IHeld | null = null;
+  /** What the clipboard got as the place of something that is being copied there. */
+  private _told: { kind: IJob['kind']; place: string } | null = null;
 }
 
 function slash(entry: IEntry): string {

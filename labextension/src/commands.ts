@@ -24,7 +24,7 @@ import type { Actions } from './actions';
 import type { IEntry } from './rest/shapes';
 import type { Changes } from './changes';
 import type { BrowserModel } from './model/browser';
-import { isFolder, nameOf, parentOf } from './model/paths';
+import { isFolder, nameOf } from './model/paths';
 import type { StatusModel } from './model/status';
 import type { Uploads } from './uploads';
 
@@ -109,7 +109,11 @@ export function addCommands(options: ICommandOptions): void {
     execute: args => {
       app.shell.activateById(panelId);
       const path = args['path'] as string;
-      browser.go(isFolder(path) ? path : parentOf(path), path);
+      if (isFolder(path)) {
+        browser.go(path);
+      } else {
+        browser.reveal(path);
+      }
     }
   });
   add(CommandIDs.open, {
@@ -129,7 +133,7 @@ export function addCommands(options: ICommandOptions): void {
     execute: () => {
       const [entry] = selected();
       if (entry) {
-        browser.go(parentOf(entry.path), entry.path);
+        browser.reveal(entry.path);
       }
     }
   });
@@ -268,10 +272,14 @@ export function addCommands(options: ICommandOptions): void {
   });
   add(CommandIDs.toHome, {
     label: trans.__('Copy to Home'),
-    caption: () => `~/${options.homeFolder()}`,
+    caption: () =>
+      trans.__(
+        'Copies to %1 and puts the path into the clipboard',
+        `~/${options.homeFolder()}`
+      ),
     icon: homeIcon,
     isEnabled: some,
-    execute: () => changes.toHome(selected(), options.homeFolder())
+    execute: () => changes.takeHome(selected(), options.homeFolder())
   });
 
   if (palette) {

@@ -7,7 +7,8 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import type { IEntry, IMeasure } from './rest/shapes';
 import { asApiError } from './rest/errors';
-import { formatBytes, formatNumber } from './view/format';
+import { commonFolder, keyOf } from './model/paths';
+import { formatBytes, formatNumber, visible } from './view/format';
 
 /** Say in a dialog what failed, where, and what to do next. */
 export async function showFailure(
@@ -44,15 +45,16 @@ export function amount(measure: IMeasure, trans: TranslationBundle): string {
     : trans.__('%1 files, %2', count, size);
 }
 
-interface IDeleteProps {
+interface IAmountProps {
   entries: readonly IEntry[];
-  warning: string | null;
   measured: Promise<IMeasure>;
   trans: TranslationBundle;
 }
 
-function DeleteBody(props: IDeleteProps): JSX.Element {
-  const { entries, warning, measured, trans } = props;
+/** How much some entries are, what comes of it, and which they are. */
+function Amount(props: React.PropsWithChildren<IAmountProps>): JSX.Element {
+  const { entries, measured, trans } = props;
+  const folder = commonFolder(entries.map(entry => entry.path));
   const [size, setSize] = React.useState<string | null>(null);
   React.useEffect(() => {
     let gone = false;
@@ -65,36 +67,77 @@ function DeleteBody(props: IDeleteProps): JSX.Element {
     };
   }, [measured, trans]);
   return (
-    <div className="jp-Wherobots-dialog">
-      <ul>
+    <>
+      <p aria-live="polite">{size ?? trans.__('Counting…')}</p>
+      {props.children}
+      <p>{trans.__('In %1:', visible(folder))}</p>
+      <ul className={entries.length > 1 ? 'jp-mod-many' : ''}>
         {entries.slice(0, 10).map(entry => (
-          <li key={entry.path}>{entry.path}</li>
+          <li key={keyOf(entry)} title={entry.path}>
+            {visible(entry.path.slice(folder.length))}
+          </li>
         ))}
         {entries.length > 10 && (
-          <li>{trans.__('and %1 more', entries.length - 10)}</li>
+          <li>{trans.__('and %1 more', formatNumber(entries.length - 10))}</li>
         )}
       </ul>
-      <p aria-live="polite">{size ?? trans.__('Counting…')}</p>
-      <p>{trans.__('This is deleted for good: there is no trash.')}</p>
-      {warning && <p>{warning}</p>}
-    </div>
+    </>
   );
 }
 
 /** Ask before deleting: what, how much, and that it is for good. */
-export async function askDelete(props: IDeleteProps): Promise<boolean> {
-  const { entries, trans } = props;
+export async function askDelete(
+  props: IAmountProps & { warning: string | null }
+): Promise<boolean> {
+  const { entries, trans, warning } = props;
   const { button } = await showDialog({
     title:
       entries.length === 1
-        ? trans.__('Delete “%1”?', entries[0]!.name)
-        : trans.__('Delete %1 items?', entries.length),
-    body: ReactWidget.create(<DeleteBody {...props} />),
+        ? trans.__('Delete “%1”?', visible(entries[0]!.name))
+        : trans.__('Delete %1 items?', formatNumber(entries.length)),
+    body: ReactWidget.create(
+      <div className="jp-Wherobots-dialog">
+        <Amount {...props}>
+          <p>{trans.__('This is deleted for good: there is no trash.')}</p>
+          {warning && <p>{warning}</p>}
+        </Amount>
+      </div>
+    ),
     buttons: [
       Dialog.cancelButton(),
       Dialog.warnButton({ label: trans.__('Delete for good') })
     ],
     defaultButton: 0
+  });
+  return button.accept;
+}
+
+/** Ask before moving: what, how much, where to, and what that breaks. */
+export async function askMove(
+  props: IAmountProps & { destination: string }
+): Promise<boolean> {
+  const { entries, destination, trans } = props;
+  const { button } = await showDialog({
+    title:
+      entries.length === 1
+        ? trans.__('Move “%1”?', visible(entries[0]!.name))
+        : trans.__('Move %1 items?', formatNumber(entries.length)),
+    body: ReactWidget.create(
+      <div className="jp-Wherobots-dialog">
+        <Amount {...props}>
+          <p>
+            {trans.__(
+              'To %1. Whoever has one of the old paths finds nothing there any more.',
+              visible(destination)
+            )}
+          </p>
+        </Amount>
+      </div>
+    ),
+    buttons: [
+      Dialog.cancelButton(),
+      Dialog.okButton({ label: trans.__('Move') })
+    ]
   });
   return button.accept;
 }

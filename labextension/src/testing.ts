@@ -83,7 +83,8 @@ export class Pages {
       entries: all.slice(from, to),
       cursor: to < all.length ? String(to) : null,
       order: 'key',
-      complete: from === 0 && to >= all.length
+      complete: from === 0 && to >= all.length,
+      exists: all.length > 0
     };
   }
 

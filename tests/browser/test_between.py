@@ -56,6 +56,7 @@ def test_a_row_is_copied_home(home: Path, seed: Seed, panel: Panel, page: Page) 
     page.get_by_role("menuitem", name="Copy to Home").click()
     expect(panel.region.get_by_role("region", name="Transfers")).to_contain_text("All done")
     assert (home / "results.csv").read_bytes() == b"theirs"
+    assert panel.clipboard() == str(home / "results.csv")
 
 
 def test_rows_are_moved_by_dragging_them_onto_a_folder(
@@ -64,6 +65,9 @@ def test_rows_are_moved_by_dragging_them_onto_a_folder(
     seed(f"{OWN}a.csv", f"{OWN}folder/there.csv")
     panel.go(OWN)
     panel.row("a.csv").drag_to(panel.row("folder"))
+    dialog = panel.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 file, 4 B")
+    dialog.get_by_role("button", name="Move").click()
     expect(panel.row("a.csv")).to_have_count(0)
     assert s3.keys(f"{ORGANIZATION}/{OWN}") == [
         f"{ORGANIZATION}/{OWN}folder/a.csv",

@@ -167,7 +167,7 @@ def test_a_name_taken_at_the_destination_is_asked_about(
     assert keys(s3, f"{OWN}target/") == ["a (1).csv", "a.csv"]
 
 
-def test_a_move_that_is_cancelled_loses_nothing(
+def test_a_move_says_how_much_it_is_and_loses_nothing_when_cancelled(
     seed: Seed, panel: Panel, page: Page, s3: StrictS3
 ) -> None:
     names = [f"{n:02}.csv" for n in range(30)]
@@ -178,8 +178,15 @@ def test_a_move_that_is_cancelled_loses_nothing(
     page.keyboard.press("Control+x")
     panel.enter("target")
     panel.grid.focus()
-    gate = s3.gate("CopyObject")
     page.keyboard.press("Control+v")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("30 files, 120 B")
+    expect(dialog).to_contain_text(f"To /{OWN}target/")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(panel.grid).to_be_focused()
+    page.keyboard.press("Control+v")
+    gate = s3.gate("CopyObject")
+    dialog.get_by_role("button", name="Move").click()
     gate.wait_for_arrivals(1, 60)
     panel.region.get_by_role("button", name=re.compile("^Cancel “Move")).click()
     gate.release()
@@ -196,8 +203,18 @@ def test_share_puts_a_copy_beside_everybody_and_its_path_into_the_clipboard(
     panel.go(OWN)
     menu(panel, "study.ipynb", "Share a Copy")
     s3.wait_until(lambda: keys(s3, "data/shared/") == ["study.ipynb"])
-    assert panel.clipboard() == f"s3://strict-bucket/{ORGANIZATION}/data/shared/study.ipynb"
+    uri = f"s3://strict-bucket/{ORGANIZATION}/data/shared/study"
+    assert panel.clipboard() == f"{uri}.ipynb"
     assert keys(s3) == ["study.ipynb"]
+    # That path is of another file when the name was taken.
+    menu(panel, "study.ipynb", "Share a Copy")
+    transfers = panel.region.get_by_role("region", name="Transfers")
+    transfers.get_by_role("button", name="Keep both").click()
+    copy = transfers.get_by_role("button", name=re.compile("^Copy the new path"))
+    expect(copy).to_have_count(2)
+    panel.button("Copy S3 path of study.ipynb").click()
+    copy.first.click()
+    assert panel.clipboard() == f"{uri} (1).ipynb"
 
 
 def test_several_are_downloaded_as_one_zip(seed: Seed, panel: Panel, page: Page) -> None:
@@ -210,6 +227,64 @@ def test_several_are_downloaded_as_one_zip(seed: Seed, panel: Panel, page: Page)
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
     assert sorted(archive.namelist()) == ["b.csv", "folder/a.csv"]
     assert archive.read("b.csv") == b"content"
+
+
+def test_hundreds_of_long_names_are_counted_and_downloaded(
+    seed: Seed, panel: Panel, page: Page
+) -> None:
+    """More than an address can hold on its way to the server."""
+    names = [f"{n:03} {'long name ' * 12}.csv" for n in range(300)]
+    seed(*(OWN + name for name in names), f"{OWN}folder/last.csv", body=b"x")
+    panel.go(OWN)
+    expect(panel.row(names[0])).to_be_visible()
+    panel.grid.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("dialog")).to_contain_text("301 files, 301 B")
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        menu(panel, "folder", "Download as Zip")
+    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    assert sorted(archive.namelist()) == [*names, "folder/last.csv"]
+
+
+def test_what_is_being_typed_stays_while_rows_come(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    seed(f"{OWN}m.csv")
+    panel.go(OWN)
+    panel.row("m.csv").click()
+    page.keyboard.press("F2")
+    page.keyboard.type("new")
+    seed(*(f"{OWN}{letter}.csv" for letter in "abc"))
+    page.evaluate("document.querySelector('[aria-label=Refresh]').click()")  # as an upload would
+    expect(panel.row("c.csv")).to_be_visible()
+    field = panel.region.get_by_role("textbox", name="New name")
+    expect(field).to_have_value("new.csv")
+    expect(field).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(panel.row("new.csv")).to_have_attribute("aria-selected", "true")
+    assert keys(s3) == ["a.csv", "b.csv", "c.csv", "new.csv"]
+
+
+def test_one_question_is_about_all_places(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    """Found by a search, a selection can lie in folders with different rules; what is gone is found no more."""
+    seed(f"{OWN}needle-1", "spark-logs/needle-2", "spark-logs/app/needle-3")
+    panel.button("Filter").click()
+    page.keyboard.type("needle")
+    page.keyboard.press("Enter")
+    expect(panel.region.get_by_text("3 found")).to_be_visible()
+    panel.row("needle-1").click()
+    panel.row("needle-2").click(modifiers=["Control"])
+    page.keyboard.press("Delete")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("may affect your experience")
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(panel.region.get_by_text("1 found")).to_be_visible()
+    panel.expect_rows("needle-3")
+    assert keys(s3, "") == ["spark-logs/app/needle-3"]
 
 
 def test_what_is_protected_cannot_be_touched(panel: Panel, page: Page) -> None:

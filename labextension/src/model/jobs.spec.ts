@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { nullTranslator } from '@jupyterlab/translation';
+import { ApiError } from '../rest/errors';
 import type { IErrorBody, IJob, JobRequest } from '../rest/shapes';
 import { JobList, takenNames } from './jobs';
 
@@ -47,7 +49,11 @@ class Source {
     return Promise.resolve(made);
   };
   cancelJob = (id: string) => {
-    const old = this.jobs_.get(id)!;
+    const old = this.jobs_.get(id);
+    if (!old) {
+      const body = { code: 'NotFound', message: '', path: null, hint: '' };
+      return Promise.reject(new ApiError(404, body));
+    }
     const now =
       old.state === 'running' ? { ...old, state: 'cancelled' as const } : old;
     if (old.state === 'running') {
@@ -74,7 +80,7 @@ let list: JobList;
 beforeEach(() => {
   vi.useFakeTimers();
   source = new Source();
-  list = new JobList(source, () => false);
+  list = new JobList(source, nullTranslator.load(''), () => false);
 });
 afterEach(() => {
   list.dispose();
@@ -136,4 +142,33 @@ test('the names taken in home are found too', () => {
   };
   const failed = job('1', { errors: [taken('a.csv')] });
   expect([...takenNames(failed, request)]).toEqual(['a.csv']);
+});
+
+test('a job that the server forgot is over, and nobody knows how', async () => {
+  const over = list.run(REQUEST);
+  await vi.advanceTimersByTimeAsync(10);
+  source.jobs_.clear(); // restarted
+  await vi.advanceTimersByTimeAsync(2000);
+  const lost = await over;
+  expect(lost.errors[0]?.code).toBe('Forgotten');
+  expect(list.items.map(each => each.state)).toEqual(['failed']);
+  await list.cancel(lost);
+  expect(list.items).toEqual([]);
+});
+
+test('the finished ones can be cleared though the server knows them no more', async () => {
+  const { id } = await list.start(REQUEST);
+  source.set(id, { state: 'done' });
+  await vi.advanceTimersByTimeAsync(600);
+  source.jobs_.clear();
+  await list.clear();
+  expect(list.items).toEqual([]);
+});
+
+test('a job that began while one was asking is not taken for forgotten', async () => {
+  const answer = list.look(); // asked before there was one
+  await list.start(REQUEST);
+  source.jobs_.clear();
+  await answer;
+  expect(list.items.map(each => each.state)).toEqual(['running']);
 });

@@ -6,6 +6,8 @@ import { Poll } from '@lumino/polling';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import type { Conflict, IItem, IJob, JobRequest } from '../rest/shapes';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { asApiError } from '../rest/errors';
 import { nameOf } from './paths';
 
 /** The calls of the API needed here. */
@@ -24,6 +26,7 @@ export function isOver(job: IJob): boolean {
 export class JobList {
   constructor(
     private readonly source: IJobSource,
+    private readonly trans: TranslationBundle,
     private readonly hidden: () => boolean = () => document.hidden
   ) {
     this._poll = new Poll({
@@ -100,27 +103,64 @@ export class JobList {
 
   /** Stop a running job, or take a finished one off the list. */
   async cancel(job: IJob): Promise<void> {
-    const now = await this.source.cancelJob(job.id);
+    const now = await this._end(job);
     const rest = this._items.filter(each => each.id !== job.id);
     this._take(isOver(job) ? rest : [now, ...rest]);
   }
 
   /** Take the finished ones off the list. */
   async clear(): Promise<void> {
-    await Promise.all(
-      this._items.filter(isOver).map(job => this.source.cancelJob(job.id))
-    );
+    await Promise.all(this._items.filter(isOver).map(job => this._end(job)));
     this._take(this._items.filter(job => !isOver(job)));
   }
 
   /** Ask how far they are. */
   async look(): Promise<void> {
-    this._take((await this.source.jobs()).jobs);
+    const before = new Set(this._items.map(job => job.id));
+    const { jobs } = await this.source.jobs();
+    const known = new Set(jobs.map(job => job.id));
+    const absent = this._items.filter(job => !known.has(job.id));
+    // One that began after the question is no part of the answer.
+    const young = absent.filter(job => !before.has(job.id));
+    const forgotten = absent
+      .filter(job => before.has(job.id) && this._requests.has(job.id))
+      .map(job => (isOver(job) ? job : this._forgotten(job)));
+    this._take([...young, ...forgotten, ...jobs]);
   }
 
   dispose(): void {
     this._poll.dispose();
     Signal.clearData(this);
+  }
+
+  /** Have the server end a job, or forget it; one that it knows no more has ended. */
+  private async _end(job: IJob): Promise<IJob> {
+    try {
+      return await this.source.cancelJob(job.id);
+    } catch (reason) {
+      if (asApiError(reason, null).code !== 'NotFound') {
+        throw reason;
+      }
+      return isOver(job) ? job : this._forgotten(job);
+    }
+  }
+
+  /** A job that the server does not know any more, though nobody here saw it end. */
+  private _forgotten(job: IJob): IJob {
+    const error = {
+      code: 'Forgotten',
+      message: this.trans.__(
+        'What came of this is not known: the server was restarted, or another page took it off the list.'
+      ),
+      path: null,
+      hint: this.trans.__('Look at the folder before you do it again.')
+    };
+    return {
+      ...job,
+      state: 'failed',
+      errors: [...job.errors, error],
+      errorCount: job.errorCount + 1
+    };
   }
 
   private _take(given: readonly IJob[]): void {

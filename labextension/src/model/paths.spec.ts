@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { entry } from '../testing';
-import { crumbsOf, keyOf, nameOf, parentOf, problemOfName } from './paths';
+import {
+  commonFolder,
+  crumbsOf,
+  keyOf,
+  nameOf,
+  parentOf,
+  problemOfName
+} from './paths';
 
 describe('a path', () => {
   test.each([
@@ -42,4 +49,14 @@ describe('a path', () => {
   ])('the name %j has the problem %s', (name, problem) => {
     expect(problemOfName(name)).toBe(problem);
   });
+});
+
+test.each([
+  [['/d/a'], '/d/'],
+  [['/d/a/', '/d/b'], '/d/'],
+  [['/d/x/a', '/d/xy/b'], '/d/'],
+  [['/d/x/a', '/d/x//b'], '/d/x/'],
+  [['/d/a', '/e/b'], '/']
+])('%j lie in %s', (paths, folder) => {
+  expect(commonFolder(paths)).toBe(folder);
 });

@@ -43,6 +43,20 @@ export function crumbsOf(folder: string): ICrumb[] {
   return crumbs;
 }
 
+/** The nearest folder in which all of these lie. */
+export function commonFolder(paths: readonly string[]): string {
+  let folder = parentOf(paths[0] ?? '/');
+  while (!paths.every(path => parentOf(path).startsWith(folder))) {
+    folder = parentOf(folder);
+  }
+  return folder;
+}
+
+/** A name as it is compared: whatever its case, and whichever way its accents are written (macOS takes them apart). */
+export function folded(name: string): string {
+  return name.normalize().toLowerCase();
+}
+
 /** What is wrong with a name somebody typed for a file or folder, or null. */
 export type NameProblem = 'empty' | 'slash' | 'dots' | 'control' | null;
 

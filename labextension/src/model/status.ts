@@ -65,6 +65,18 @@ export class StatusModel {
     return this._status?.roots.find(root => path.startsWith(root.path)) ?? null;
   }
 
+  /** The URI of a path; null outside of the roots. */
+  uriOf(path: string): string | null {
+    const root = this.rootOf(path);
+    return root && root.uri + path.slice(root.path.length);
+  }
+
+  /** The path on the server's machine of a path relative to home; null while nothing is known of home. */
+  homeFile(path: string): string | null {
+    const home = this._status?.home ?? null;
+    return home && `${home.replace(/\/+$/, '')}/${path}`;
+  }
+
   /** The folder of data that everybody in the organization sees, or null. */
   get sharedRoot(): IRoot | null {
     return this._status?.roots.find(root => root.kind === 'shared') ?? null;

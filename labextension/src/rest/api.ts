@@ -30,6 +30,26 @@ export interface IUploadOptions {
   confirm?: boolean;
 }
 
+/** What an address holds on every way to the server: proxies give up on longer ones, and the API takes so many paths. */
+const ADDRESS = 6000;
+const PATHS = 100;
+
+/** Paths in portions that fit into an address each. */
+export function handfuls(paths: readonly string[]): string[][] {
+  const all: string[][] = [];
+  let room = 0;
+  for (const path of paths) {
+    const length = encodeURIComponent(path).length + '&path='.length;
+    if (room < length || all.at(-1)!.length === PATHS) {
+      all.push([]);
+      room = ADDRESS;
+    }
+    all.at(-1)!.push(path);
+    room -= length;
+  }
+  return all;
+}
+
 export class StorageApi {
   constructor(
     readonly settings: ServerConnection.ISettings,
@@ -98,11 +118,29 @@ export class StorageApi {
     return this._http.json('storage/stat', { query: { path, type } });
   }
 
-  measure(paths: readonly string[], signal?: AbortSignal): Promise<IMeasure> {
-    return this._http.json('storage/measure', {
-      query: { path: paths },
-      signal
-    });
+  /** How much some entries are. Files are known; what lies in folders is counted by the server. */
+  async measure(
+    entries: readonly IEntry[],
+    signal?: AbortSignal
+  ): Promise<IMeasure> {
+    const files = entries.filter(entry => entry.type === 'FILE');
+    const folders = entries.filter(entry => entry.type === 'FOLDER');
+    const sum = {
+      objects: files.length,
+      bytes: files.reduce((bytes, file) => bytes + (file.size ?? 0), 0),
+      complete: true
+    };
+    for (const path of handfuls(folders.map(folder => folder.path))) {
+      const query = { path };
+      const part = await this._http.json<IMeasure>('storage/measure', {
+        query,
+        signal
+      });
+      sum.objects += part.objects;
+      sum.bytes += part.bytes;
+      sum.complete &&= part.complete;
+    }
+    return sum;
   }
 
   /** Search below a folder by name; results come as they are found. Aborting the signal ends it. */
@@ -170,11 +208,11 @@ export class StorageApi {
   createUpload(
     path: string,
     size: number,
-    options: IUploadOptions & { label?: string; signal?: AbortSignal }
+    options: IUploadOptions & { label?: string }
   ): Promise<IUpload> {
-    const { signal, etag, ...rest } = options;
+    const { etag, ...rest } = options;
     const json = { path, size, ...rest, ...(etag ? { etag } : {}) };
-    return this._http.json('storage/uploads', { method: 'POST', json, signal });
+    return this._http.json('storage/uploads', { method: 'POST', json });
   }
 
   putPart(
@@ -187,14 +225,10 @@ export class StorageApi {
     return this._http.send(url, body, options);
   }
 
-  completeUpload(
-    id: string,
-    conflict: UploadConflict,
-    signal?: AbortSignal
-  ): Promise<IEntry> {
+  completeUpload(id: string, conflict: UploadConflict): Promise<IEntry> {
     const json = { conflict };
     const path = `storage/uploads/${id}/complete`;
-    return this._http.json(path, { method: 'POST', json, signal });
+    return this._http.json(path, { method: 'POST', json });
   }
 
   abortUpload(id: string): Promise<void> {

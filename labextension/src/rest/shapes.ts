@@ -41,6 +41,8 @@ export interface IListing {
   cursor: string | null;
   order: 'layout' | 'key';
   complete: boolean;
+  /** False if S3 knows of nothing there. */
+  exists: boolean;
 }
 
 export interface IMeasure {

@@ -6,6 +6,7 @@ import {
   closeIcon,
   caretDownIcon,
   caretUpIcon,
+  copyIcon,
   fileUploadIcon
 } from '@jupyterlab/ui-components';
 import * as React from 'react';
@@ -15,7 +16,7 @@ import { isOver, takenNames } from '../model/jobs';
 import type { Answer, Transfer } from '../model/transfer';
 import { parentOf } from '../model/paths';
 import { usePanel, useSignal } from './context';
-import { formatBytes, formatDuration, formatNumber } from './format';
+import { formatBytes, formatDuration, formatNumber, visible } from './format';
 import { pauseIcon, resumeIcon, retryIcon } from './icons';
 import { IconButton } from './toolbar';
 
@@ -85,7 +86,7 @@ function useSummary(): ISummary {
 }
 
 export function Drawer(): JSX.Element | null {
-  const { transfers, jobs, trans } = usePanel();
+  const { changes, transfers, jobs, trans } = usePanel();
   useSignal(transfers.changed);
   useSignal(jobs.changed);
   const [open, setOpen] = React.useState(true);
@@ -119,7 +120,7 @@ export function Drawer(): JSX.Element | null {
           disabled={!finished}
           onClick={() => {
             transfers.clear();
-            void jobs.clear();
+            void changes.clearJobs();
           }}
         />
       </header>
@@ -148,7 +149,7 @@ export function Drawer(): JSX.Element | null {
 }
 
 function Job(props: { job: IJob }): JSX.Element {
-  const { jobs, trans } = usePanel();
+  const { changes, jobs, trans } = usePanel();
   const { job } = props;
   const over = isOver(job);
   const request = jobs.requestOf(job);
@@ -157,7 +158,7 @@ function Job(props: { job: IJob }): JSX.Element {
     <button
       type="button"
       className="jp-Wherobots-action"
-      onClick={() => void jobs.retry(job, conflict)}
+      onClick={() => void changes.retryJob(job, conflict)}
     >
       {label}
     </button>
@@ -166,8 +167,16 @@ function Job(props: { job: IJob }): JSX.Element {
     <li className={`jp-Wherobots-transfer jp-mod-${job.state}`}>
       <div className="jp-Wherobots-transferLine">
         <span className="jp-Wherobots-transferName" title={job.title}>
-          {job.title}
+          {visible(job.title)}
         </span>
+        {over && changes.placesOf(job).length > 0 && (
+          <IconButton
+            icon={copyIcon}
+            label={trans.__('Copy the new path: %1', job.title)}
+            title={trans.__('Copy the new path')}
+            onClick={() => changes.copyResults(job)}
+          />
+        )}
         <IconButton
           icon={closeIcon}
           label={
@@ -176,7 +185,7 @@ function Job(props: { job: IJob }): JSX.Element {
               : trans.__('Cancel “%1”', job.title)
           }
           title={over ? trans.__('Remove') : trans.__('Cancel')}
-          onClick={() => void jobs.cancel(job)}
+          onClick={() => void changes.cancelJob(job)}
         />
       </div>
       {!over && <Bar value={job.objects} max={job.totalObjects ?? 0} />}
@@ -201,7 +210,7 @@ function Job(props: { job: IJob }): JSX.Element {
           <button
             type="button"
             className="jp-Wherobots-action"
-            onClick={() => void jobs.cancel(job)}
+            onClick={() => void changes.cancelJob(job)}
           >
             {trans.__('Skip')}
           </button>
@@ -257,11 +266,11 @@ function Item(props: { item: Transfer; several: boolean }): JSX.Element {
           type="button"
           className="jp-Wherobots-transferName"
           title={item.path}
-          onClick={() => browser.go(parentOf(item.path), item.path)}
+          onClick={() => browser.reveal(item.path)}
         >
-          {item.name}
+          {visible(item.name)}
         </button>
-        {(state === 'running' || state === 'waiting') && (
+        {(state === 'running' || state === 'waiting') && !item.ending && (
           <IconButton
             icon={pauseIcon}
             label={trans.__('Pause the upload of %1', item.name)}
@@ -288,7 +297,7 @@ function Item(props: { item: Transfer; several: boolean }): JSX.Element {
             onClick={() => uploads.chooseAgain(item)}
           />
         )}
-        {!item.finished && (
+        {!item.finished && !item.ending && (
           <IconButton
             icon={closeIcon}
             label={trans.__('Cancel the upload of %1', item.name)}
@@ -316,15 +325,17 @@ function Facts(props: { item: Transfer }): JSX.Element {
       case 'waiting':
         return trans.__('%1, waiting', size);
       case 'running':
-        return rate > 0 && item.sent < item.size
-          ? trans.__(
-              '%1 of %2, %3/s, %4 left',
-              formatBytes(item.sent),
-              size,
-              formatBytes(rate),
-              formatDuration((item.size - item.sent) / rate, trans)
-            )
-          : trans.__('%1 of %2', formatBytes(item.sent), size);
+        return item.ending
+          ? trans.__('%1 sent, being saved…', size)
+          : rate > 0 && item.sent < item.size
+            ? trans.__(
+                '%1 of %2, %3/s, %4 left',
+                formatBytes(item.sent),
+                size,
+                formatBytes(rate),
+                formatDuration((item.size - item.sent) / rate, trans)
+              )
+            : trans.__('%1 of %2', formatBytes(item.sent), size);
       case 'paused':
         return trans.__('%1 of %2, paused', formatBytes(item.sent), size);
       case 'interrupted':
