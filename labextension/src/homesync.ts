@@ -2,10 +2,11 @@
  * The tab that shows the home directory and S3: its command, and what its buttons reach.
  */
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { MainAreaWidget } from '@jupyterlab/apputils';
+import { MainAreaWidget, showErrorMessage } from '@jupyterlab/apputils';
 import { PageConfig } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { StorageApi } from './rest/api';
+import { asApiError } from './rest/errors';
 import type { Changes } from './changes';
 import { CommandIDs } from './commands';
 import { ask } from './dialogs';
@@ -39,9 +40,28 @@ export function addHomeSync(options: IHomeSyncOptions): void {
   const openLocal = (path: string): void => {
     const root = PageConfig.getOption('serverRoot');
     const lab = new HomePaths(root, status.status?.home ?? null).toLab(path);
-    if (lab !== null) {
-      void commands.execute('docmanager:open', { path: lab });
+    const title = trans.__('“%1” was not opened', path);
+    if (lab === null) {
+      void showErrorMessage(
+        title,
+        trans.__(
+          'It lies outside of the folder that JupyterLab shows. A terminal reaches it.'
+        )
+      );
+      return;
     }
+    // JupyterLab itself says nothing.
+    commands
+      .execute('docmanager:open', { path: lab })
+      .catch((reason: unknown) => {
+        const hidden = lab.split('/').some(each => each.startsWith('.'));
+        const why = hidden
+          ? trans.__(
+              'JupyterLab does not open hidden files. A terminal reaches it.'
+            )
+          : asApiError(reason, path).message;
+        void showErrorMessage(title, why);
+      });
   };
   /** A file of home as a file of the storage; only the 2024 layout shows it. */
   const remote = (path: string): string | null => {

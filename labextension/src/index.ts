@@ -22,13 +22,14 @@ import { StorageApi } from './rest/api';
 import type { IEntry } from './rest/shapes';
 import { Changes } from './changes';
 import { addCommands, CommandIDs } from './commands';
-import { ask } from './dialogs';
+import { ask, showFailure } from './dialogs';
 import { DRIVE, StorageDrive } from './drive';
 import { insertDropped, insertText } from './editors';
 import { FileBrowserLink } from './filebrowser';
 import { BrowserModel } from './model/browser';
 import { JobList } from './model/jobs';
 import { Notice } from './model/notice';
+import { nameOf, parentOf } from './model/paths';
 import { StatusModel } from './model/status';
 import { TransferQueue } from './model/transfers';
 import { PlaceExtension } from './place';
@@ -84,7 +85,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
 
     const browser = new BrowserModel(api);
     const status = new StatusModel(api);
-    const jobs = new JobList(api);
+    const jobs = new JobList(api, trans);
     const notice = new Notice();
     const transfers = new TransferQueue(
       api,
@@ -96,10 +97,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     );
     drive.saved.connect((_, entry) => browser.appeared(entry));
     serviceManager.contents.addDrive(drive);
-    const place = new PlaceExtension(path => {
-      const root = status.rootOf(path);
-      return root && root.uri + path.slice(root.path.length);
-    }, trans);
+    const place = new PlaceExtension(path => status.uriOf(path), trans);
     for (const factory of ['Notebook', 'Editor']) {
       docRegistry.addWidgetExtension(factory, place);
     }
@@ -114,9 +112,15 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
 
     const openDocument = (path: string, asText: boolean): void => {
-      void commands.execute('docmanager:open', {
+      const opened = commands.execute('docmanager:open', {
         path: `${DRIVE}:${path.slice(1)}`,
         ...(asText ? { factory: 'Editor' } : {})
+      });
+      // JupyterLab itself says nothing.
+      opened.catch((reason: unknown) => {
+        browser.invalidate(parentOf(path)); // perhaps it is gone
+        const title = trans.__('“%1” was not opened', nameOf(path));
+        void showFailure(title, reason, path);
       });
     };
     const actions = new Actions({

@@ -31,13 +31,18 @@ export class UnsavedDocuments {
     return this._paths;
   }
 
-  /** Save all documents that have unsaved changes. */
+  /** Save all documents that have unsaved changes. Rejects, when all were tried, with what kept one from it. */
   async save(): Promise<void> {
-    await Promise.all(
+    const saved = await Promise.allSettled(
       this._contexts()
         .filter(context => context.model.dirty)
         .map(context => context.save())
     );
+    for (const each of saved) {
+      if (each.status === 'rejected') {
+        throw each.reason;
+      }
+    }
   }
 
   private _contexts(): Context[] {

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Seed, s3_settings
-from tests.browser.lab import OWN, PLACE, Panel, lab, requests_of, visit
+from tests.browser.lab import OWN, PLACE, Panel, lab, open_lab, requests_of, visit
+from tests.jupyter_process import JupyterProcess
 from tests.strict_s3 import Access, StrictS3
 
 pytestmark = pytest.mark.browser
@@ -69,6 +70,40 @@ def test_each_failure_of_s3_has_its_words(
     s3.heal()
     alert.get_by_role("button", name="Retry").click()
     expect(panel.region.get_by_text("This folder is empty.")).to_be_visible()
+
+
+def test_what_is_gone_is_said_wherever_one_comes_from(
+    seed: Seed, page: Page, lab_server: JupyterProcess, s3: StrictS3
+) -> None:
+    """By a link, by opening, by a folder that somebody deleted; and the keyboard has somewhere to go on."""
+    seed(f"{OWN}folder/a.csv", f"{OWN}folder/b.csv")
+    open_lab(page, lab_server, f"lab?managed-storage=/{OWN}folder/no-such.csv")
+    panel = Panel(page)
+    alert = panel.region.get_by_role("alert")
+    expect(alert).to_contain_text("“no-such.csv” is not in this folder")
+    s3.delete(f"org-4711/{OWN}folder/a.csv")
+    panel.row("a.csv").dblclick()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("“a.csv” was not opened")
+    expect(dialog).to_contain_text("does not exist")
+    page.keyboard.press("Escape")
+    expect(panel.row("a.csv")).to_have_count(0)
+    s3.delete(f"org-4711/{OWN}folder/b.csv")
+    s3.deny(f"org-4711/{OWN}", Access)
+    panel.button("Refresh").focus()
+    page.keyboard.press("Enter")
+    expect(alert).to_contain_text("may not list")
+    s3.allow_all()
+    alert.get_by_role("button", name="Retry").click()
+    expect(panel.region.get_by_text(f"There is no folder /{OWN}folder/.")).to_be_visible()
+    panel.button("Go to the folder above").click()
+    expect(panel.region.locator("[aria-current=location]")).to_have_text("customer-abc123")
+    s3.deny(f"org-4711/{OWN}", Access)
+    panel.grid.focus()
+    page.keyboard.press("Backspace")
+    expect(panel.row("shared")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(panel.button("Retry")).to_be_focused()
 
 
 def test_a_page_that_fails_leaves_what_is_there(panel: Panel, page: Page, s3: StrictS3) -> None:

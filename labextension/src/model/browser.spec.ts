@@ -112,3 +112,61 @@ test('a search shows what lies below, and closing the box shows the folder again
   await until(() => names(browser).join() === 'a');
   expect(browser.search).toBeNull();
 });
+
+test('a row that is looked for is found in a page still to come', async () => {
+  const many = Array.from({ length: 2500 }, (_, i) => entry(`/d/${1000 + i}`));
+  const pages = new Pages(entry('/x/a'), ...many);
+  const browser = await shown(pages, '/x/');
+  browser.reveal('/d/3456');
+  await until(() => browser.selection.index === 2456);
+  expect(browser.selection.selected).toEqual(['/d/3456']);
+  expect(browser.missing).toBeNull();
+});
+
+test('what is not where it should be is said, until one goes on', async () => {
+  const browser = await shown(new Pages(entry('/d/a'), entry('/d/sub/')));
+  browser.reveal('/d/gone');
+  await until(() => browser.missing === '/d/gone');
+  browser.reveal('/d/sub');
+  await until(() => browser.selection.selected.join() === '/d/sub/');
+  expect(browser.missing).toBeNull();
+});
+
+test('a hit in the folder itself is shown there', async () => {
+  const browser = await shown(new Pages(entry('/d/a'), entry('/d/b')));
+  browser.openFilter(true);
+  browser.setFilter('b');
+  browser.searchBelow();
+  await until(() => !browser.search!.running);
+  browser.reveal('/d/b');
+  await until(() => names(browser).join() === 'a,b');
+  expect(browser.selection.selected).toEqual(['/d/b']);
+});
+
+test('a search goes on without what is gone', async () => {
+  const pages = new Pages(entry('/d/x/n1'), entry('/d/x/n2'), entry('/d/n/'));
+  const browser = await shown(pages);
+  browser.openFilter(true);
+  browser.setFilter('n');
+  browser.searchBelow();
+  await until(() => browser.rows.length === 3 && !browser.search!.running);
+  browser.gone([{ path: '/d/x/n1', type: 'FILE' }], entry('/d/x/renamed'));
+  await until(() => names(browser).includes('renamed'));
+  browser.gone([{ path: '/d/x/', type: 'FOLDER' }]);
+  await until(() => names(browser).join() === 'n');
+});
+
+test('a filter finds accents however they are written', async () => {
+  const browser = await shown(new Pages(entry('/d/e\u0301te\u0301.csv')));
+  browser.openFilter(true);
+  browser.setFilter('\u00c9t\u00e9');
+  await until(() => names(browser).length === 1);
+});
+
+test('nothing hides a folder that is being named', async () => {
+  const browser = await shown(new Pages(entry('/d/roads')));
+  browser.openFilter(true);
+  browser.setFilter('road');
+  browser.beginNaming(null);
+  expect([browser.filter, browser.filtering]).toEqual(['', false]);
+});

@@ -4,14 +4,14 @@
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import type { ApiError } from '../rest/errors';
-import type { IEntry } from '../rest/shapes';
+import type { IEntry, IItem } from '../rest/shapes';
 import { FolderModel } from './folder';
 import type { IPages } from './folder';
 import { SearchModel } from './search';
 import type { ISearchSource } from './search';
 import { BY_NAME, sorted } from './order';
 import type { ISort, SortKey } from './order';
-import { keyOf, parentOf } from './paths';
+import { folded, keyOf, parentOf } from './paths';
 import { Selection } from './selection';
 
 /** Folders kept after they were left, so that going back shows them at once. */
@@ -22,8 +22,8 @@ const STALE_MS = 10_000;
 
 /** A name that is being typed into the list: of a folder to be, or of an entry that is renamed. */
 export interface INaming {
-  /** The entry's path, or null for a new folder. */
-  path: string | null;
+  /** The entry, or null for a new folder. */
+  entry: IEntry | null;
   name: string;
 }
 
@@ -59,9 +59,10 @@ export class BrowserModel {
     return this._sort;
   }
 
-  /** Whether the rest of a long folder is being read because sorting or filtering needs all of it. */
+  /** Whether the rest of a long folder is being read because sorting, filtering or a row that is looked for needs it. */
   get gathering(): boolean {
-    return this._gathering && !this._folder.complete;
+    const { complete, error } = this._folder;
+    return this._gathering && !complete && !error;
   }
 
   get filter(): string {
@@ -80,6 +81,11 @@ export class BrowserModel {
 
   get naming(): INaming | null {
     return this._naming;
+  }
+
+  /** The path of what somebody wanted to see here and that is not here; null if there is no such thing. */
+  get missing(): string | null {
+    return this._missing;
   }
 
   /** Why the folder cannot be shown, or null. */
@@ -136,6 +142,8 @@ export class BrowserModel {
       this._keys = [];
       this._lastRowInSight = 0;
     }
+    this._sought = null;
+    this._missing = null;
     this.selection.reset(select);
     this._moved.emit(path);
     this._arrange();
@@ -144,6 +152,16 @@ export class BrowserModel {
     } else if (this._visible) {
       void this._folder.more();
     }
+  }
+
+  /** Go to where a file or folder lies and stand on it, however far down in a long folder. `missing` says if it is not there. */
+  reveal(path: string): void {
+    if (this._filtering) {
+      this.openFilter(false);
+    }
+    this.go(parentOf(path), path);
+    this._sought = path;
+    this._arrange();
   }
 
   /** Go to the parent and stand on the folder we come from. */
@@ -155,6 +173,7 @@ export class BrowserModel {
 
   /** Read the folder again, without losing the place. */
   async refresh(): Promise<void> {
+    this._missing = null;
     await this._folder.refresh(this._lastRowInSight);
   }
 
@@ -224,12 +243,16 @@ export class BrowserModel {
     }
     this._sort = BY_NAME;
     this._filter = '';
+    this._sought = null;
     this._arrange();
   }
 
-  /** Begin to type a name: of a new folder, or of this entry. */
+  /** Begin to type a name: of a new folder, which no filter hides then, or of this entry. */
   beginNaming(entry: IEntry | null): void {
-    this._naming = { path: entry?.path ?? null, name: entry?.name ?? '' };
+    if (entry === null && this._filtering) {
+      this.openFilter(false);
+    }
+    this._naming = { entry, name: entry?.name ?? '' };
     this._changed.emit();
   }
 
@@ -248,6 +271,11 @@ export class BrowserModel {
     } else {
       this._stale = true;
     }
+  }
+
+  /** Entries are gone: a search goes on without them, or with what took the place of a single one. */
+  gone(items: readonly IItem[], instead: IEntry | null = null): void {
+    this._search?.forget(items, instead);
   }
 
   /** Something now exists: show it, whether here or somewhere below here. */
@@ -278,6 +306,9 @@ export class BrowserModel {
 
   readonly selection = new Selection(() => this._keys);
 
+  /** The keys of what is being opened, renamed, moved or deleted: a second Enter does nothing with it meanwhile. */
+  readonly underway = new Set<string>();
+
   private _enter(path: string): FolderModel {
     const folder = this._kept.get(path) ?? new FolderModel(this.source, path);
     this._kept.delete(path);
@@ -304,14 +335,13 @@ export class BrowserModel {
     const folder = this._folder;
     const sort = this._sort;
     const plain = sort.key === 'name' && !sort.descending;
-    const filter = this._filter.trim().toLowerCase();
+    const filter = folded(this._filter.trim());
     const found = filter
-      ? folder.entries.filter(entry =>
-          entry.name.toLowerCase().includes(filter)
-        )
+      ? folder.entries.filter(entry => folded(entry.name).includes(filter))
       : folder.entries;
 
-    this._gathering = !plain || filter !== '';
+    this._seek();
+    this._gathering = !plain || filter !== '' || this._sought !== null;
     if (this._gathering && !folder.complete && !folder.busy && !folder.error) {
       void folder.more(); // and when that page is here, this runs again
     }
@@ -329,6 +359,26 @@ export class BrowserModel {
     });
     this._changed.emit();
   };
+
+  /** See whether what is looked for is among the entries; once all are here, whether it is anywhere. */
+  private _seek(): void {
+    const folder = this._folder;
+    if (this._sought === null || folder.readAt === 0 || folder.busy) {
+      return;
+    }
+    const path = this._sought;
+    // A link may have lost the slash of a folder, and a key that ends with one may be a file.
+    const entry =
+      folder.entries.find(each => each.path === path) ??
+      folder.entries.find(each => each.path === `${path}/`);
+    if (entry) {
+      this._sought = null;
+      this.selection.only(keyOf(entry));
+    } else if (folder.complete) {
+      this._sought = null;
+      this._missing = path;
+    }
+  }
 
   private _endSearch(): void {
     this._search?.dispose();
@@ -360,6 +410,9 @@ export class BrowserModel {
   private _gathering = false;
   private _search: SearchModel | null = null;
   private _naming: INaming | null = null;
+  /** The path of the row that is looked for in pages still to come. */
+  private _sought: string | null = null;
+  private _missing: string | null = null;
   private _visible = false;
   private _stale = false;
   private _lastRowInSight = 0;

@@ -58,3 +58,16 @@ test('documents are saved before home is', async () => {
   expect(order).toEqual(['documents', 'home']);
   expect(home.saved).toBe(true);
 });
+
+test('a document that cannot be saved does not keep home from being saved', async () => {
+  const home = new HomeSyncModel(
+    {
+      flush: () => Promise.resolve({ complete: true, notDurableCount: 0 })
+    } as Partial<IHomeSyncSource> as IHomeSyncSource,
+    new StatusModel({} as IStatusSource, () => true),
+    () => Promise.reject(new Error('read-only'))
+  );
+  await home.saveNow();
+  expect(home.saved).toBe(true);
+  expect(home.error?.message).toBe('read-only');
+});

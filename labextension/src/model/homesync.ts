@@ -54,11 +54,13 @@ export class HomeSyncModel {
     return this._saved;
   }
 
-  /** Save the open documents, then everything in home. */
+  /** Save the open documents, then everything in home; that too if one of the documents cannot be saved. */
   saveNow(): Promise<void> {
     return this._do(async () => {
-      await this.saveDocuments();
+      const documents = this.saveDocuments();
+      await documents.catch(() => undefined);
       this._saved = (await this.source.flush(FLUSH_SECONDS)).complete;
+      await documents; // and says so
     });
   }
 

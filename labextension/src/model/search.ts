@@ -5,7 +5,8 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import { asApiError } from '../rest/errors';
 import type { ApiError } from '../rest/errors';
-import type { IEntry, SearchLine } from '../rest/shapes';
+import type { IEntry, IItem, SearchLine } from '../rest/shapes';
+import { isFolder } from './paths';
 
 /** The one call of the API that a search needs. */
 export interface ISearchSource {
@@ -62,6 +63,23 @@ export class SearchModel {
     this._emit();
   }
 
+  /** Take out what is gone, with all that lay in it; `instead` comes in the place of the first. */
+  forget(items: readonly IItem[], instead: IEntry | null): void {
+    const gone = (entry: IEntry): boolean =>
+      items.some(
+        ({ path, type }) =>
+          (entry.path === path && (type ?? entry.type) === entry.type) ||
+          (isFolder(path) && type !== 'FILE' && entry.path.startsWith(path))
+      );
+    const at = this._found.findIndex(gone);
+    const left = this._found.filter(entry => !gone(entry));
+    if (at !== -1 && instead) {
+      left.splice(at, 0, instead);
+    }
+    this._found = left;
+    this._emit();
+  }
+
   dispose(): void {
     this._abort.abort();
     clearTimeout(this._timer);
@@ -107,7 +125,7 @@ export class SearchModel {
     }, EMIT_MS);
   }
 
-  private readonly _found: IEntry[] = [];
+  private _found: IEntry[] = [];
   private _results: readonly IEntry[] = [];
   private _scanned = 0;
   private _running = true;

@@ -5,6 +5,7 @@ import * as React from 'react';
 import type { ICrumb } from '../model/paths';
 import { crumbsOf } from '../model/paths';
 import { usePanel, useSignal } from './context';
+import { visible } from './format';
 import { storageIcon } from './icons';
 
 /**
@@ -62,7 +63,7 @@ export function Crumbs(): JSX.Element {
       </>
     ) : (
       <span className="jp-Wherobots-crumbText">
-        {crumb.name || trans.__('(empty name)')}
+        {visible(crumb.name) || trans.__('(empty name)')}
       </span>
     );
   const away = crumbs.slice(1, 1 + hide);

@@ -6,7 +6,7 @@
  */
 import * as React from 'react';
 import type { IEntry } from '../rest/shapes';
-import { keyOf } from '../model/paths';
+import { folded, keyOf } from '../model/paths';
 import { usePanel, useSignal } from './context';
 import { useDrop } from './dropping';
 import { Header, NewFolderRow, Row, rowId } from './row';
@@ -84,9 +84,9 @@ export function List(): JSX.Element {
       element.scrollTop = top - room;
     }
     setFirst(Math.floor(element.scrollTop / rowHeight));
-    // Only when the active row changes: scrolling away from it is allowed.
+    // Only when the active row changes or comes up: scrolling away from it is allowed.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [selection.active, path, rowHeight]);
+  }, [selection.active, path, rowHeight, active === -1]);
 
   const inWindow = active >= from && active < to;
   const entryAt = (event: React.SyntheticEvent): IEntry | null => {
@@ -161,13 +161,13 @@ export function List(): JSX.Element {
   const typeAhead = (key: string): void => {
     const now = performance.now();
     const fresh = now - typed.current.at > TYPING_MS;
-    const text = (fresh ? '' : typed.current.text) + key.toLowerCase();
+    const text = folded((fresh ? '' : typed.current.text) + key);
     typed.current = { text, at: now };
     // The first letter moves on; more of them stay with what they match already.
     const start = Math.max(0, active) + (text.length === 1 ? 1 : 0);
     for (let i = 0; i < rows.length; i++) {
       const entry = rows[(start + i) % rows.length]!;
-      if (entry.name.toLowerCase().startsWith(text)) {
+      if (folded(entry.name).startsWith(text)) {
         selection.only(keyOf(entry));
         return;
       }
@@ -227,6 +227,8 @@ export function List(): JSX.Element {
   // Rows that leave lend their nodes to those that come: much cheaper than making new ones.
   const slots = visible + 2 * OVERSCAN + 1;
   const { complete } = browser.folder;
+  const { naming } = browser;
+  const named = naming?.entry ? keyOf(naming.entry) : null;
   return (
     <div
       ref={scroller}
@@ -269,25 +271,29 @@ export function List(): JSX.Element {
     >
       <Header />
       <div ref={probe} className="jp-Wherobots-probe" aria-hidden />
-      {browser.naming?.path === null && <NewFolderRow />}
+      {browser.naming?.entry === null && <NewFolderRow />}
       <div
         className="jp-Wherobots-rows"
         role="rowgroup"
         style={{ height: rows.length * rowHeight }}
       >
-        {shown.map((entry, i) => (
-          <Row
-            key={(from + i) % slots}
-            entry={entry}
-            index={from + i}
-            top={(from + i) * rowHeight}
-            selected={selection.has(keyOf(entry))}
-            active={from + i === active}
-            renaming={browser.naming?.path === entry.path}
-            copied={panel.notice.isAbout(keyOf(entry))}
-            below={browser.search && path}
-          />
-        ))}
+        {shown.map((entry, i) => {
+          const key = keyOf(entry);
+          return (
+            <Row
+              // A name that is being typed stays with its row when others come above it.
+              key={key === named ? 'named' : (from + i) % slots}
+              entry={entry}
+              index={from + i}
+              top={(from + i) * rowHeight}
+              selected={selection.has(key)}
+              active={from + i === active}
+              renaming={key === named}
+              copied={panel.notice.isAbout(key)}
+              below={browser.search && path}
+            />
+          );
+        })}
       </div>
     </div>
   );

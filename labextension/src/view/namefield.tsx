@@ -25,7 +25,8 @@ export function NameField(): JSX.Element {
     const element = field.current!;
     element.focus();
     // Renaming usually keeps the extension.
-    const dot = naming.path?.endsWith('/') ? -1 : naming.name.lastIndexOf('.');
+    const folder = naming.entry?.type === 'FOLDER';
+    const dot = folder ? -1 : naming.name.lastIndexOf('.');
     element.setSelectionRange(0, dot > 0 ? dot : naming.name.length);
   }, [naming]);
 
@@ -51,12 +52,12 @@ export function NameField(): JSX.Element {
         ref={field}
         className="jp-Wherobots-input"
         aria-label={
-          naming.path === null
+          naming.entry === null
             ? trans.__('Name of the new folder')
             : trans.__('New name')
         }
         aria-invalid={message !== ''}
-        placeholder={naming.path === null ? trans.__('Folder name') : ''}
+        placeholder={naming.entry === null ? trans.__('Folder name') : ''}
         spellCheck={false}
         value={name}
         onChange={event => setName(event.target.value)}

@@ -5,6 +5,7 @@ import { lockIcon, ReactWidget } from '@jupyterlab/ui-components';
 import { PromiseDelegate } from '@lumino/coreutils';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
+import { nameOf } from '../model/paths';
 import type { IPanelContext } from './context';
 import { PanelProvider, usePanel, useSignal } from './context';
 import { Crumbs } from './crumbs';
@@ -65,20 +66,32 @@ function focusGrid(event: React.SyntheticEvent): void {
   panel?.querySelector<HTMLElement>('[role="grid"]')?.focus();
 }
 
-/** Why the folder is read-only, or must be changed with care. */
-function Notes(): JSX.Element | null {
-  const { browser } = usePanel();
+/** Why the folder is read-only, or must be changed with care; and that what was looked for is not in it. */
+function Notes(): JSX.Element {
+  const { browser, trans } = usePanel();
   useSignal(browser.changed);
   const { facts } = browser.folder;
+  const { missing } = browser;
   const text = facts?.uploadProtected ? facts.reason : facts?.confirmation;
-  if (!text) {
-    return null;
-  }
   return (
-    <p className="jp-Wherobots-note">
-      {facts?.uploadProtected && <lockIcon.react tag="span" />}
-      <span>{text}</span>
-    </p>
+    <>
+      {text && (
+        <p className="jp-Wherobots-note">
+          {facts?.uploadProtected && <lockIcon.react tag="span" />}
+          <span>{text}</span>
+        </p>
+      )}
+      {missing !== null && facts?.exists !== false && (
+        <p className="jp-Wherobots-note jp-mod-warning" role="alert">
+          <span>
+            {trans.__(
+              '“%1” is not in this folder: it was moved, renamed or deleted.',
+              nameOf(missing)
+            )}
+          </span>
+        </p>
+      )}
+    </>
   );
 }
 
@@ -166,7 +179,7 @@ export class StoragePanel extends ReactWidget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', name);
     document.addEventListener('visibilitychange', this._look);
-    this._release = keepFocusIn(this.node, () => this.grid);
+    this._release = keepFocusIn(this.node, () => this._place);
   }
 
   override dispose(): void {
@@ -178,6 +191,15 @@ export class StoragePanel extends ReactWidget {
   /** The list, which takes the keyboard. */
   get grid(): HTMLElement | null {
     return this.node.querySelector('.jp-Wherobots-grid');
+  }
+
+  /** Where the keyboard goes on: the list, or the button of what is shown in its place. */
+  private get _place(): HTMLElement | null {
+    return (
+      this.grid ??
+      this.node.querySelector<HTMLElement>('.jp-Wherobots-state button') ??
+      this.node.querySelector<HTMLElement>('button:enabled')
+    );
   }
 
   protected override render(): JSX.Element {
@@ -205,10 +227,7 @@ export class StoragePanel extends ReactWidget {
 
   /** The list takes the keyboard, or what there is in its place. */
   protected override onActivateRequest(): void {
-    void this._drawn.promise.then(() => {
-      const button = this.node.querySelector<HTMLElement>('button:enabled');
-      (this.grid ?? button)?.focus();
-    });
+    void this._drawn.promise.then(() => this._place?.focus());
   }
 
   private readonly _drawn = new PromiseDelegate<void>();

@@ -13,7 +13,8 @@ import {
   formatBytes,
   formatDate,
   formatDateTime,
-  formatNumber
+  formatNumber,
+  visible
 } from './format';
 import { NameField } from './namefield';
 
@@ -116,7 +117,8 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element {
   const { actions, status, trans, iconOf } = usePanel();
   const root = entry.type === 'FOLDER' ? status.rootAt(entry.path) : null;
   const badge = root ? badgeOf(root, trans) : '';
-  const name = entry.name === '' ? trans.__('(empty name)') : entry.name;
+  const name =
+    entry.name === '' ? trans.__('(empty name)') : visible(entry.name);
   const where =
     props.below === null ? '' : parentOf(entry.path).slice(props.below.length);
   const facts = [
@@ -168,7 +170,7 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element {
             }
           >
             {where !== '' && (
-              <span className="jp-Wherobots-where">{where}</span>
+              <span className="jp-Wherobots-where">{visible(where)}</span>
             )}
             <span>{name}</span>
           </span>

@@ -88,6 +88,27 @@ export function Empty(): JSX.Element {
       </div>
     );
   }
+  if (browser.folder.facts?.exists === false) {
+    return (
+      <div className="jp-Wherobots-state">
+        <p className="jp-Wherobots-what">
+          {trans.__('There is no folder %1.', browser.path)}
+        </p>
+        <p>
+          {trans.__(
+            'It was never made, or it was moved, renamed or deleted with all that was in it. Whatever is put into it makes it anew.'
+          )}
+        </p>
+        <button
+          type="button"
+          className="jp-Wherobots-action"
+          onClick={() => browser.up()}
+        >
+          {trans.__('Go to the folder above')}
+        </button>
+      </div>
+    );
+  }
   return (
     <div className="jp-Wherobots-state">
       <p className="jp-Wherobots-what">{trans.__('This folder is empty.')}</p>
