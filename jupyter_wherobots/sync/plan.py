@@ -221,6 +221,7 @@ def _plan_sightings(made: Plan, scan: Scan, journal: Journal) -> None:
 
 def _plan_absences(made: Plan, scan: Scan, journal: Journal) -> None:
     waiting: list[tuple[bytes, Row]] = []
+    arrived = {_content(entry.stat) for entry in scan.changed}
     for path in scan.missing:
         row = journal.get(path)
         if row is None or row.flags & Flag.PENDING:
@@ -232,7 +233,8 @@ def _plan_absences(made: Plan, scan: Scan, journal: Journal) -> None:
             made.gone[path] = row
         if row.flags & Flag.UNSEEN:
             continue
-        if row.flags & (Flag.MOVED | Flag.CONFIRMED):
+        moving = bool(row.stat) and _content(row.stat) in arrived
+        if moving or row.flags & (Flag.MOVED | Flag.CONFIRMED):
             if row.flags & Flag.ABSENT:
                 made.deletes.append(Delete(path, row))
         else:
@@ -240,6 +242,12 @@ def _plan_absences(made: Plan, scan: Scan, journal: Journal) -> None:
         if not row.flags & Flag.ABSENT:
             made.rows.append((path, row._replace(flags=row.flags | Flag.ABSENT)))
     _break(made, waiting, len(journal), scan)
+
+
+def _content(packed: bytes) -> tuple[tuple[int, int], int, int]:
+    """What a file keeps when it is moved, and loses when it is edited."""
+    stat = unpack(packed)
+    return stat.identity, stat.size, stat.mtime_ns
 
 
 def _break(made: Plan, waiting: list[tuple[bytes, Row]], known: int, scan: Scan) -> None:

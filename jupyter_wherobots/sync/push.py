@@ -36,10 +36,13 @@ _CHUNK = 1024 * 1024
 
 
 class Sources:
-    """Where the bytes of moved files are in S3: rows whose file is gone, by content and by size."""
+    """Where the bytes of moved files are in S3: rows whose file is gone, by inode, by content and by size."""
 
     def __init__(self, gone: Mapping[bytes, Row]) -> None:
         self._by_hash = {row.sha256: (path, row) for path, row in gone.items() if row.sha256}
+        self._by_inode: dict[tuple[int, int], list[tuple[bytes, Row]]] = {}
+        for path, row in gone.items():
+            self._by_inode.setdefault(unpack(row.stat).identity, []).append((path, row))
         self._sizes = {unpack(row.stat).size for row in gone.values()}
 
     def may_have(self, size: int) -> bool:
@@ -47,11 +50,17 @@ class Sources:
         return size in self._sizes
 
     def find(self, captured: Captured, size: int) -> tuple[bytes, Row] | None:
-        """The path and row that had these bytes, as the same kind of thing."""
-        found = self._by_hash.get(captured.sha256) if size else None
+        """The path and row that had these bytes, as the same kind of thing; best the very file under its old name."""
+        names = self.names(captured.stat, captured.sha256)
+        found = names[0] if names else self._by_hash.get(captured.sha256) if size else None
         if found is None or unpack(found[1].stat).is_link != unpack(captured.stat).is_link:
             return None
         return found
+
+    def names(self, stat: bytes, sha256: bytes) -> list[tuple[bytes, Row]]:
+        """The names that are gone of the file with this stat and content: several, if they were hard links."""
+        found = self._by_inode.get(unpack(stat).identity, [])
+        return [(path, row) for path, row in found if row.sha256 == sha256]
 
 
 class Pusher:
@@ -164,9 +173,10 @@ class Pusher:
                 tally.uploaded_bytes += outcome.uploaded
             if outcome.moved_from is not None:
                 tally.copied += 1
-                source = rows.get(outcome.moved_from) or self._journal.get(outcome.moved_from)
-                if source is not None:
-                    rows[outcome.moved_from] = source._replace(flags=source.flags | Flag.MOVED)
+                for path in self._moved(outcome):
+                    source = rows.get(path) or self._journal.get(path)
+                    if source is not None:
+                        rows[path] = source._replace(flags=source.flags | Flag.MOVED)
             conflicts += outcome.conflicts
             if outcome.vanished:
                 tally.vanished.add(outcome.path)
@@ -178,6 +188,15 @@ class Pusher:
         self._journal.commit(rows.items(), settled=settled, conflicts=conflicts)
         tally.conflicts += conflicts
         self._told()
+
+    def _moved(self, outcome: Outcome) -> set[bytes]:
+        """The names that a file had before it was moved."""
+        assert outcome.moved_from is not None
+        found = {outcome.moved_from}
+        if outcome.row is not None:
+            names = self._sources.names(outcome.row.stat, outcome.row.sha256)
+            found.update(path for path, _ in names)
+        return found
 
     def _key(self, put: Put) -> str:
         if put.row is not None and put.row.key:

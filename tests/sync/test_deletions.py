@@ -387,6 +387,41 @@ def test_a_renamed_folder_uploads_nothing(place: Place) -> None:
     assert place.remote() == place.local()
 
 
+def test_a_renamed_folder_of_equal_files_waits_for_nobody(place: Place) -> None:
+    for number in range(30):
+        place.write(f"project/p{number}/__init__.py", b"")
+        place.write(f"project/p{number}/same.txt", b"the same")
+        os.link(
+            place.write(f"project/p{number}/a", b"%d" % number), place.home / f"project/l{number}"
+        )
+    place.write("other")
+    with place.engine() as sync:
+        sync.run_pass()
+        (place.home / "project").rename(place.home / "renamed")
+        report = sync.run_pass()
+        assert report.complete
+        assert (report.copied, report.uploaded) == (120, 0)
+        assert report.pending_deletes.count == 0
+        report = sync.run_pass()
+        assert report.deleted == 120
+        assert report.pending_deletes.count == 0
+    assert place.remote() == place.local()
+
+
+def test_equal_files_that_replace_others_do_not_speak_for_them(place: Place) -> None:
+    for number in range(30):
+        place.write(f"project/p{number}/__init__.py", b"")
+    place.write("other")
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("new/__init__.py", b"")  # before the others go: it is none of them
+        shutil.rmtree(place.home / "project")
+        for _ in range(3):
+            report = sync.run_pass()
+            assert report.pending_deletes.count == 30
+    assert len(place.remote()) == 32
+
+
 def test_a_moved_and_edited_file_is_put_and_the_old_one_goes(place: Place) -> None:
     a, _ = place.write("a", b"one"), place.write("b")
     with place.engine() as sync:
