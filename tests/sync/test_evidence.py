@@ -127,6 +127,27 @@ def test_files_that_vanish_hold_up_no_deletion_and_lose_nothing(place: Place) ->
     assert place.remote() == place.local()
 
 
+def test_a_file_that_comes_back_at_the_last_moment_is_not_deleted(place: Place) -> None:
+    """After the second scan that missed it, and before its turn."""
+    file = place.write("a")
+    place.write("other")
+    with place.engine() as sync:
+        sync.run_pass()
+        file.unlink()
+        sync.run_pass()
+        place.write("new", b"new")
+
+        def come_back(_: Call) -> None:
+            file.write_bytes(b"back")
+
+        place.s3.on("PutObject", come_back, key=place.key("new"), times=1)
+        assert sync.run_pass().deleted == 0
+        assert place.remote()["a"] == b"text"
+        assert sync.run_pass().complete
+    assert place.asked("DeleteObject", "a") == 0
+    assert place.remote() == place.local()
+
+
 def test_what_nobody_may_read_is_named_and_nothing_of_it_is_lost(place: Place) -> None:
     for name in ("file", "d/inside", "names/inside", "listed/inside", "gone", "other"):
         place.write(name, name.encode())
@@ -276,6 +297,84 @@ def test_an_edit_of_others_after_theirs_was_kept_is_kept_too(place: Place) -> No
         assert report.complete
     assert sorted(place.remote().values()) == [b"ours", b"theirs", b"theirs again"]
     assert place.remote()["a.txt"] == b"ours"
+
+
+@pytest.mark.parametrize("name", ["\udcff.txt", "new\nline.txt", "/".join(["deep" * 60] * 5)])
+def test_a_name_that_s3_cannot_hold_is_kept_twice_like_any_other(
+    place: Place, tmp_path: Path, name: str
+) -> None:
+    file = place.write(name, b"one")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        (key,) = (key for key, body in place.keys().items() if body == b"one")
+        place.s3.put(key, b"theirs")
+        file.write_bytes(b"ours")
+        report = sync.run_pass()
+        assert report.complete
+        assert len(report.conflicts) == 1
+    kept = [body for body in place.keys().values() if body in (b"one", b"ours", b"theirs")]
+    assert sorted(kept) == [b"ours", b"theirs"]
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    found = place.local(home)
+    assert found.pop(name) == b"ours"
+    ((other, body),) = found.items()
+    assert body == b"theirs"
+    assert "(S3 version " in other
+    assert Path(other).parent == Path(name).parent
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_put_that_arrives_long_after_its_pass_harms_nothing(place: Place, known: bool) -> None:
+    """Its process gave it up, and has put newer bytes since."""
+    file = place.write("a", b"one")
+    place.write("other")
+    arrives = threading.Event()
+
+    def linger(_: Call) -> None:
+        assert arrives.wait(30)
+
+    with place.engine(lease=False) as sync:
+        if known:
+            assert sync.run_pass().complete
+        else:
+            sync.restore()
+        file.write_bytes(b"two")
+        before = place.asked("PutObject", "a")
+        place.s3.on("PutObject", linger, key=place.key("a"), times=1)
+        assert not sync.run_pass(deadline=0.5).complete
+        file.write_bytes(b"three")
+        report = sync.run_pass()
+        assert report.complete, report
+        arrives.set()
+        place.s3.wait_until(lambda: place.asked("PutObject", "a") == before + 2)
+        for _ in range(2):
+            report = sync.run_pass()
+            assert report.complete
+        assert sync.conflicts() == ()
+    assert place.remote() == {"a": b"three", "other": b"text"}
+
+
+def test_a_restore_that_was_interrupted_fetches_nothing_twice(place: Place, tmp_path: Path) -> None:
+    for number in range(40):
+        place.s3.put(PREFIX + f"f{number:02d}", b"%d" % number)
+    home, state = tmp_path / "other", tmp_path / "other-state"
+    sync = place.engine(home=home, state=state, concurrency=1)
+
+    def end(_: Call) -> None:
+        sync.final(0.0)
+
+    place.s3.on("GetObject", end, key=PREFIX + "f20", times=1)
+    assert not sync.restore().complete
+    sync.stop()
+    came = len(place.local(home))
+    assert 0 < came < 40
+    asked = place.asked("GetObject")
+    with place.engine(home=home, state=state) as again:
+        assert again.restore().complete
+        assert place.asked("GetObject") - asked == 40 - came
+        assert place.local(home) == place.remote()
+        assert again.run_pass().uploaded == 0
 
 
 @pytest.mark.parametrize("hours", [-30, 30])
