@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 STOP = 2.0
 """Seconds to wait for a thread, or for S3, that was told to end."""
+_APART = 1.0
+"""Seconds between the two looks at a stop that let something be deleted in S3."""
 _MARGIN = 0.5
 """Seconds of a deadline that are kept for saying what was not saved."""
 
@@ -231,11 +233,22 @@ class Session:
         return found[0] if found else self.not_made("S3 did not answer in time.")
 
     def final_pass(self, until: Deadline) -> PassReport:
-        """What is known to have changed, and then everything; the caller holds ``passing``."""
+        """What is known to have changed, and then everything; the caller holds ``passing``.
+
+        What was deleted so lately that no pass has seen it would come back at the next start: it is looked for twice.
+        """
         self.board.change(phase=Phase.STOPPING)
         if hints := self.schedule.hints():
             self.make_pass(Order(Kind.FOLDERS, hints, last=True), until)
-        return self.make_pass(Order(last=True), until)
+        report = self.make_pass(Order(last=True), until)
+        left = until.left()
+        if not report.complete or (left is not None and left < 2 * _APART):
+            return report
+        assert self._passes is not None
+        if not self._passes.gone_once or self.clock.wait(self.stopping, _APART):
+            return report
+        again = self.make_pass(Order(last=True), until)
+        return again if again.complete or again.not_durable else report
 
     def not_made(self, message: str) -> PassReport:
         """The report of a pass that could not be made or waited for: what was pending still is."""

@@ -487,6 +487,8 @@ class Mirror(RuleBasedStateMachine):
             self._upset(instance, what)
             return instance.sync.final(500.0)
 
+        self._instance(name)
+        self.model.pass_begins(name)  # it looks twice
         self._pass("final", name, act)
         self._restart(self._instance(name))
 

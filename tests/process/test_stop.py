@@ -92,6 +92,23 @@ def test_a_request_to_shut_down_saves_too(start: Start, strict_s3: StrictS3) -> 
     assert saved(strict_s3)["work/last.txt"] == b"the last edit"
 
 
+def test_what_was_deleted_and_renamed_last_does_not_come_back(
+    start: Start, strict_s3: StrictS3
+) -> None:
+    """Two scans lie between the signal and the end, so a deletion is certain enough without waiting for a later one."""
+    server = start()
+    (server.home / "work").mkdir()
+    for name in ("deleted.txt", "renamed.txt", "kept.txt"):
+        (server.home / "work" / name).write_text(name)
+    assert server.request("POST", "wherobots/sync/flush", {})[0] == 200
+    assert {"work/deleted.txt", "work/renamed.txt"} <= saved(strict_s3).keys()
+    (server.home / "work" / "deleted.txt").unlink()
+    (server.home / "work" / "renamed.txt").rename(server.home / "new.txt")
+    assert server.stop() == 0
+    left = {name: body for name, body in saved(strict_s3).items() if name.endswith(".txt")}
+    assert left == {"work/kept.txt": b"kept.txt", "new.txt": b"renamed.txt"}
+
+
 def test_a_second_signal_does_not_cut_the_save_short(start: Start, strict_s3: StrictS3) -> None:
     server = start()
     edit(server)
