@@ -18,18 +18,21 @@ import type { JobList } from './model/jobs';
 import type { Notice } from './model/notice';
 import { keyOf, nameOf, parentOf } from './model/paths';
 import type { StatusModel } from './model/status';
+import { formatNumber } from './view/format';
+import type { Whereabouts } from './whereabouts';
 
 export interface IChangesOptions {
   api: StorageApi;
   browser: BrowserModel;
   status: StatusModel;
   jobs: JobList;
+  whereabouts: Whereabouts;
   notice: Notice;
   trans: TranslationBundle;
 }
 
-/** A job names so many of its results at most. */
-const NAMED = 100;
+/** What one change takes at most. */
+const ITEMS = 10_000;
 
 /** Entries that were cut or copied, to be pasted into another folder. */
 interface IHeld {
@@ -141,9 +144,13 @@ export class Changes {
     if (kind === 'move' && (here || !(await this._allowed(entries)))) {
       return false;
     }
+    const itself = entries.some(
+      ({ type, path }) => type === 'FOLDER' && destination.startsWith(path)
+    );
     const meant =
       kind === 'copy' ||
       !sure ||
+      itself || // which the server refuses
       (await this._counting(entries, measured =>
         askMove({ entries, destination, measured, trans })
       ));
@@ -188,7 +195,7 @@ export class Changes {
     const shared = this.options.status.sharedRoot;
     if (shared) {
       const names = entries.map(entry => entry.name + slash(entry));
-      this._tell(
+      this.options.whereabouts.tell(
         'copy',
         names.map(name => shared.uri + name)
       );
@@ -200,7 +207,7 @@ export class Changes {
   async shareFromHome(paths: readonly string[]): Promise<void> {
     const shared = this.options.status.sharedRoot;
     if (shared) {
-      this._tell(
+      this.options.whereabouts.tell(
         'home-to-storage',
         paths.map(path => shared.uri + nameOf(path))
       );
@@ -228,7 +235,7 @@ export class Changes {
     const places = entries
       .map(entry => status.homeFile(folder + entry.name))
       .filter(place => place !== null);
-    this._tell('storage-to-home', places);
+    this.options.whereabouts.tell('storage-to-home', places);
     await this.toHome(entries, destination);
   }
 
@@ -302,9 +309,21 @@ export class Changes {
   }
 
   /** Begin a job; whether it was. What kept it from it has been said. */
-  private _begin(request: JobRequest): Promise<boolean> {
+  private async _begin(request: JobRequest): Promise<boolean> {
     const { jobs, trans } = this.options;
-    return this._try(jobs.start(request), trans.__('Nothing was changed'));
+    const title = trans.__('Nothing was changed');
+    if (request.items.length > ITEMS) {
+      await showErrorMessage(
+        title,
+        trans.__(
+          '%1 files and folders are selected; one change takes %2 at most. Select fewer, or the folder they are in.',
+          formatNumber(request.items.length),
+          formatNumber(ITEMS)
+        )
+      );
+      return false;
+    }
+    return this._try(jobs.start(request), title);
   }
 
   /** Wait for something, and say it if it fails; whether it did not. */
@@ -362,61 +381,6 @@ export class Changes {
     if (job.state === 'done') {
       notice.show(trans.__('Done:'), job.title);
     }
-    this._correct(job);
-  }
-
-  /** Where what a job put somewhere lies now: URIs, or paths in home; empty if it put nothing anywhere, or more than it names. */
-  placesOf(job: IJob): string[] {
-    const { status } = this.options;
-    if (job.kind === 'delete' || job.results.length >= NAMED) {
-      return [];
-    }
-    const home = job.kind === 'storage-to-home';
-    return job.results
-      .map(path => (home ? status.homeFile(path) : status.uriOf(path)))
-      .filter(place => place !== null);
-  }
-
-  /** Put the paths of what a job made into the clipboard. */
-  copyResults(job: IJob): void {
-    const { notice, trans } = this.options;
-    const places = this.placesOf(job);
-    Clipboard.copyToSystem(places.join('\n'));
-    if (places.length === 1) {
-      notice.show(trans.__('Copied'), places[0]);
-    } else {
-      notice.show(trans.__('Copied %1 paths', places.length));
-    }
-  }
-
-  /** What was copied got another name than the clipboard says, for that was taken: try to put the true one there. */
-  private _correct(job: IJob): void {
-    const { jobs, notice, trans } = this.options;
-    const [place, ...others] = this.placesOf(job);
-    const told = this._told;
-    if (!told || !place || job.kind !== told.kind || !jobs.requestOf(job)) {
-      return;
-    }
-    this._told = null;
-    if (told.place !== place && others.length === 0) {
-      // Some browsers let no page write there so long after a click: the list of transfers has a button for that.
-      void (navigator as { clipboard?: globalThis.Clipboard }).clipboard
-        ?.writeText(place)
-        .then(() => notice.show(trans.__('Copied'), place))
-        .catch(() => undefined);
-    }
-  }
-
-  /** Put into the clipboard where things are going to lie. At once, while the click still allows it. */
-  private _tell(kind: IJob['kind'], places: readonly string[]): void {
-    const { notice, trans } = this.options;
-    const [place, ...others] = places;
-    this._told = null;
-    if (place !== undefined) {
-      Clipboard.copyToSystem(places.join('\n'));
-      notice.show(trans.__('Copied'), place);
-      this._told = others.length === 0 ? { kind, place } : null;
-    }
   }
 
   private async _allowed(entries: readonly IEntry[]): Promise<boolean> {
@@ -442,8 +406,6 @@ export class Changes {
   }
 
   private _held: IHeld | null = null;
-  /** What the clipboard got as the place of something that is being copied there. */
-  private _told: { kind: IJob['kind']; place: string } | null = null;
 }
 
 function slash(entry: IEntry): string {

@@ -80,15 +80,14 @@ export function addCommands(options: ICommandOptions): void {
   const writable = (): boolean => actions.whyNotWritable() === null;
   const changeable = (): boolean =>
     some() && changes.whyNotChangeable(selected()) === null;
-  const shareable = (): boolean => {
-    const shared = status.sharedRoot?.path;
-    return (
-      shared !== undefined &&
-      some() &&
-      selected().every(
-        ({ path }) => !path.startsWith(shared) && !shared.startsWith(path)
-      )
-    );
+  const whyNotShareable = (): string | null => {
+    const shared = status.sharedRoot?.path ?? '/';
+    const rows = selected();
+    return rows.some(({ path }) => path.startsWith(shared))
+      ? trans.__('Everybody in the organization sees it already')
+      : rows.some(({ path }) => shared.startsWith(path) || status.rootAt(path))
+        ? trans.__('Share what is in it: all of it at once would be too much')
+        : null;
   };
   const whyNotWritable = (): string => actions.whyNotWritable() ?? '';
   const whyNotChangeable = (): string =>
@@ -260,14 +259,13 @@ export function addCommands(options: ICommandOptions): void {
   add(CommandIDs.share, {
     label: trans.__('Share a Copy'),
     caption: () =>
-      shareable()
-        ? trans.__(
-            'Copies to %1 and puts the path into the clipboard',
-            status.sharedRoot?.path ?? ''
-          )
-        : trans.__('Everybody in the organization sees it already'),
+      whyNotShareable() ??
+      trans.__(
+        'Copies to %1 and puts the path into the clipboard',
+        status.sharedRoot?.path ?? ''
+      ),
     icon: shareIcon,
-    isEnabled: shareable,
+    isEnabled: () => some() && whyNotShareable() === null,
     execute: () => changes.share(selected())
   });
   add(CommandIDs.toHome, {

@@ -38,6 +38,7 @@ import { rememberPlace, routePlace } from './restoring';
 import { SavedItem } from './statusitem';
 import { UnsavedDocuments } from './unsaved';
 import { Uploads } from './uploads';
+import { Whereabouts } from './whereabouts';
 import { ROWS } from './view/dropping';
 import { PANEL_ID, StoragePanel } from './view/panel';
 
@@ -134,7 +135,16 @@ const plugin: JupyterFrontEndPlugin<void> = {
       insertText: text => insertText(shell.currentWidget, text),
       openLimit: () => openLimit
     });
-    const changes = new Changes({ api, browser, status, jobs, notice, trans });
+    const whereabouts = new Whereabouts({ jobs, status, notice, trans });
+    const changes = new Changes({
+      api,
+      browser,
+      status,
+      jobs,
+      whereabouts,
+      notice,
+      trans
+    });
     const uploads = new Uploads({
       api,
       browser,
@@ -173,6 +183,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       notice,
       actions,
       changes,
+      whereabouts,
       uploads,
       trans,
       iconOf,

@@ -1,7 +1,8 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { expect, test } from 'vitest';
 import type { ApiError } from './errors';
-import { StorageApi } from './api';
+import { entry } from '../testing';
+import { handfuls, StorageApi } from './api';
 
 function api(answer: () => Response | Promise<Response>): {
   api: StorageApi;
@@ -72,4 +73,26 @@ test.each([
   expect(error.code).toBe(code);
   expect(error.message).not.toBe('');
   expect(error.hint).not.toBe('');
+});
+
+test('of any number of entries, folders alone are counted, by addresses that every proxy takes', async () => {
+  const counted = { objects: 2, bytes: 5, complete: true };
+  const { api: storage, urls } = api(
+    () => new Response(JSON.stringify(counted), { status: 200 })
+  );
+  const files = Array.from({ length: 500 }, (_, n) => entry(`/d/${n}`));
+  const folders = Array.from({ length: 250 }, (_, n) =>
+    entry(`/d/${'long '.repeat(9)}${n}/`)
+  );
+  const sum = await storage.measure([...files, ...folders]);
+  expect(sum).toEqual({
+    objects: 500 + 2 * urls.length,
+    bytes: 5000 + 5 * urls.length,
+    complete: true
+  });
+  expect(Math.max(...urls.map(url => url.length))).toBeLessThan(7000);
+  const asked = urls.flatMap(url => new URL(url).searchParams.getAll('path'));
+  expect(asked).toEqual(folders.map(folder => folder.path));
+  expect(handfuls(['x'.repeat(9000)])).toHaveLength(1);
+  expect(handfuls(Array<string>(250).fill('/x'))).toHaveLength(3);
 });

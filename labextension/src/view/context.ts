@@ -14,6 +14,7 @@ import type { Notice } from '../model/notice';
 import type { StatusModel } from '../model/status';
 import type { TransferQueue } from '../model/transfers';
 import type { Uploads } from '../uploads';
+import type { Whereabouts } from '../whereabouts';
 
 export interface IPanelContext {
   browser: BrowserModel;
@@ -23,6 +24,7 @@ export interface IPanelContext {
   notice: Notice;
   actions: Actions;
   changes: Changes;
+  whereabouts: Whereabouts;
   uploads: Uploads;
   trans: TranslationBundle;
   /** The icon JupyterLab has for a file of this kind. */

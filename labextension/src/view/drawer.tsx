@@ -149,7 +149,7 @@ export function Drawer(): JSX.Element | null {
 }
 
 function Job(props: { job: IJob }): JSX.Element {
-  const { changes, jobs, trans } = usePanel();
+  const { changes, jobs, whereabouts, trans } = usePanel();
   const { job } = props;
   const over = isOver(job);
   const request = jobs.requestOf(job);
@@ -169,12 +169,12 @@ function Job(props: { job: IJob }): JSX.Element {
         <span className="jp-Wherobots-transferName" title={job.title}>
           {visible(job.title)}
         </span>
-        {over && changes.placesOf(job).length > 0 && (
+        {over && whereabouts.of(job).length > 0 && (
           <IconButton
             icon={copyIcon}
             label={trans.__('Copy the new path: %1', job.title)}
             title={trans.__('Copy the new path')}
-            onClick={() => changes.copyResults(job)}
+            onClick={() => whereabouts.copy(job)}
           />
         )}
         <IconButton
