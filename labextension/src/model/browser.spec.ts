@@ -87,9 +87,13 @@ test('a filter looks through the whole folder and forgets nothing', async () => 
 test('what was created far below shows up as a folder here', async () => {
   const pages = new Pages(entry('/d/a'));
   const browser = await shown(pages);
-  pages.set(entry('/d/a'), entry('/d/deep/'));
   browser.appeared(entry('/d/deep/er/file'));
+  browser.appeared(entry('/d/deep/er/other'));
   await until(() => names(browser).includes('deep'));
+  expect(browser.rows.find(row => row.name === 'deep')).toEqual(
+    entry('/d/deep/')
+  );
+  expect(pages.calls).toHaveLength(1);
 });
 
 test('what was uploaded here is shown without asking', async () => {

@@ -11,7 +11,7 @@ import { SearchModel } from './search';
 import type { ISearchSource } from './search';
 import { BY_NAME, sorted } from './order';
 import type { ISort, SortKey } from './order';
-import { folded, keyOf, parentOf } from './paths';
+import { folded, keyOf, nameOf, parentOf } from './paths';
 import { Selection } from './selection';
 
 /** Folders kept after they were left, so that going back shows them at once. */
@@ -25,6 +25,23 @@ export interface INaming {
   /** The entry, or null for a new folder. */
   entry: IEntry | null;
   name: string;
+}
+
+/** A folder that must be there, because an entry lies in it: asking S3 for each of many files that arrive would be in vain. */
+function folderAbove(entry: IEntry, path: string): IEntry {
+  const start = entry.uri.length - entry.path.length;
+  return {
+    name: nameOf(path),
+    path,
+    uri: entry.uri.slice(0, start + path.length),
+    type: 'FOLDER',
+    size: null,
+    lastModified: null,
+    etag: null,
+    mutateProtected: false,
+    uploadProtected: false,
+    reason: null
+  };
 }
 
 export class BrowserModel {
@@ -288,11 +305,9 @@ export class BrowserModel {
     this.invalidate(parent);
     // The first file of a folder makes the folder, as far as S3 is concerned.
     for (let folder = parent; folder !== '/'; folder = parentOf(folder)) {
-      const above = parentOf(folder);
-      const known = (above === this.path ? this._folder : this._kept.get(above))
-        ?.entries;
-      if (known && !known.some(each => each.path === folder)) {
-        this.invalidate(above);
+      const above = this._kept.get(parentOf(folder)); // the one shown is among them
+      if (above && !above.entries.some(each => each.path === folder)) {
+        above.put(folderAbove(entry, folder));
       }
     }
   }
