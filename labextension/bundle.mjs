@@ -4,13 +4,15 @@
  * The builder takes the version range of every package shared with JupyterLab from a "core package file", and the one
  * it comes with asks for today's minor version: an older JupyterLab then warns in the console about each package. Here
  * the ranges are our own: those of package.json (the oldest JupyterLab supported) and, for what is not named there,
- * any version of the same major. Arguments are passed on: --development, --watch.
+ * any version of the same major. Arguments are passed on: --development, --watch. Without them, what is built must not
+ * be larger than a page should have to load.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
+import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
@@ -61,4 +63,23 @@ const { status } = spawnSync(
   [builder, '--core-package-file', corePackageFile, ...args, root],
   { cwd: root, stdio: 'inherit' }
 );
-process.exit(status ?? 1);
+if (status !== 0) {
+  process.exit(status ?? 1);
+}
+
+/** What a page may have to load of it, in bytes as they travel. */
+const LIMIT = 250 * 1024;
+
+if (!args.includes('--development') && !args.includes('--watch')) {
+  const { outputDir } = require('./package.json').jupyterlab;
+  const folder = join(root, outputDir, 'static');
+  const size = readdirSync(folder)
+    .filter(name => name.endsWith('.js'))
+    .map(name => gzipSync(readFileSync(join(folder, name))).length)
+    .reduce((sum, each) => sum + each, 0);
+  console.log(`The bundle has ${Math.round(size / 1024)} KB gzipped.`);
+  if (size > LIMIT) {
+    console.error(`That is more than ${LIMIT / 1024} KB.`);
+    process.exit(1);
+  }
+}

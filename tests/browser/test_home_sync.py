@@ -80,11 +80,19 @@ def test_what_waits_is_counted_and_named(
 ) -> None:
     s3_of_home.deny(f"{HOME}refused")
     try:
-        for name in ("refused-1.txt", "refused-2.txt"):
+        for name in ("refused-1.txt", "refused-2.txt", "refused/.hidden", ".netrc"):
+            (synchronised.home / name).parent.mkdir(exist_ok=True)
             (synchronised.home / name).write_text("x")
-        expect(item(page)).to_have_text("2 to save", timeout=30_000)
+        expect(item(page)).to_have_text("3 to save", timeout=30_000)
         view = open_view(page)
         expect(view).to_contain_text("refused-1.txt", timeout=20_000)
+        view.get_by_text(re.compile("^Not saved on purpose")).click()
+        skipped = view.get_by_role("listitem").filter(has_text=".netrc")
+        expect(skipped).to_contain_text("Credentials are not put")
+        view.get_by_role("button", name="refused/.hidden").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("does not open hidden files")
+        page.keyboard.press("Escape")
     finally:
         s3_of_home.allow_all()
     view.get_by_role("button", name="Save now").click()

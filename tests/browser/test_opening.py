@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Seed
-from tests.browser.lab import ORGANIZATION, OWN, Panel, open_lab
+from tests.browser.lab import ORGANIZATION, OWN, USER, Panel, open_lab
 from tests.jupyter_process import TOKEN, JupyterProcess
 from tests.strict_s3 import StrictS3
 
@@ -112,6 +113,39 @@ def test_what_has_no_viewer_is_offered_instead(
     with page.expect_download() as download:
         dialog.get_by_role("button", name="Download").click()
     assert download.value.path().read_bytes() == b"PAR1\x00\x01"
+
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def test_each_kind_opens_in_its_viewer(seed: Seed, panel: Panel, page: Page) -> None:
+    seed(f"{OWN}table.csv", body=b"city,people\nParis,2100000\n")
+    seed(f"{OWN}style.json", body=b'{"layers": []}')
+    seed(f"{OWN}picture.png", body=PIXEL)
+    open_file(panel, "table.csv")
+    expect(page.locator(".jp-CSVViewer:visible .lm-DataGrid")).to_be_visible()
+    open_file(panel, "style.json")
+    expect(page.get_by_role("tabpanel").get_by_text("layers")).to_be_visible()
+    open_file(panel, "picture.png")
+    picture = page.locator(".jp-ImageViewer:visible img")
+    expect(picture).to_have_js_property("naturalWidth", 1)
+
+
+def test_what_is_read_only_stays_as_it_is(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    folder = f"notebooks/customer-{USER}/.wherobots/"
+    seed(f"{folder}notes.txt", body=b"kept")
+    panel.go(folder)
+    panel.row("notes.txt").dblclick()
+    expect(editor(page)).to_have_text("kept")
+    editor(page).click()
+    page.keyboard.type("changed")
+    save(page)
+    expect(page.get_by_text("file is read-only")).to_be_visible()
+    assert s3.body(f"{ORGANIZATION}/{folder}notes.txt") == b"kept"
 
 
 def test_text_of_an_unknown_kind_is_opened(seed: Seed, panel: Panel, page: Page) -> None:

@@ -46,6 +46,13 @@ def test_the_roots_say_what_they_are(panel: Panel) -> None:
     panel.enter("data")
     panel.expect_rows(f"customer-{USER}", "shared")
     assert "Private to you" in (panel.row(f"customer-{USER}").get_attribute("title") or "")
+    expect(panel.row(f"customer-{USER}")).to_contain_text("private")
+    expect(panel.row("shared").locator(".jp-Wherobots-badge")).to_have_text("shared")
+    location = panel.region.locator("[aria-current=location]")
+    panel.button("Go to your folder").click()
+    expect(location).to_have_text(f"customer-{USER}")
+    panel.button("Go to the shared folder").click()
+    expect(location).to_have_text("shared")
 
 
 def test_columns_say_size_and_date(seed: Seed, panel: Panel) -> None:
