@@ -46,8 +46,10 @@ from .status import MAX_NAMED, NotDurable, PassReport, PendingDeletes, Why, show
 
 _ROUNDS = 3
 """So often a repository's objects are looked for in one pass while they keep moving."""
-_MANIFEST_EVERY = 600.0
-"""Seconds between two manifests while nobody asks for a pass."""
+_MANIFEST_PAUSE = 10.0, 600.0
+"""Seconds between two manifests, at least and at most, while nobody asks for a pass."""
+_MANIFEST_RATE = 2048
+"""Bytes of manifests in a second, in between."""
 
 
 class Kind(enum.Enum):
@@ -85,7 +87,8 @@ class Passes:
         self._refused: set[bytes] = set()
         """Files of passes that ended because too much was denied: they go last, or some of them might end every pass."""
         self._essence: object = None
-        self._manifest_at: float | None = None
+        self._manifest_from: float | None = None
+        """The moment from which on the next manifest may be put without anybody asking."""
 
     def run(
         self,
@@ -104,11 +107,11 @@ class Passes:
         engine.journal.commit(made.rows)
         failpoint("pass.planned")
         tally = Tally()
-        error = None
+        error, owed = None, False
         try:
             self._carry_out(order, made, halt, tally, lambda: told(tally))
-            if order.kind is Kind.FULL and not halt.is_set():
-                self._write_manifest(order, scan, halt)
+            if order.kind is not Kind.FOLDERS and not halt.is_set():
+                owed = not self._write_manifest(order, scan, halt)
         except WherobotsError as failure:
             error = failure.message
         if halt.trouble is not None:
@@ -118,7 +121,7 @@ class Passes:
         self._remember(order, scan, made, tally, halt)
         missing = list(self.unsaved.values())
         return PassReport(
-            complete=not missing and not error and engine.restored,
+            complete=not missing and not error and not owed and engine.restored,
             files=scan.files,
             uploaded=tally.uploaded,
             uploaded_bytes=tally.uploaded_bytes,
@@ -327,22 +330,22 @@ class Passes:
 
     # -- the manifest -----------------------------------------------------------------------------------
 
-    def _write_manifest(self, order: Order, scan: Scan, halt: Halt) -> None:
-        """Put the manifest if it says something new, and not too often unless somebody waits."""
+    def _write_manifest(self, order: Order, scan: Scan, halt: Halt) -> bool:
+        """Put the manifest if it says something new; False if it has to wait because one was put just now."""
         engine = self._engine
         made = manifest.compose(scan, engine.journal)
         if made.essence == self._essence or not engine.restored:
-            return
+            return True
         now = engine.clock.monotonic()
-        early = self._manifest_at is not None and now - self._manifest_at < _MANIFEST_EVERY
+        early = self._manifest_from is not None and now < self._manifest_from
         if early and not (order.asked or order.last):
-            return
+            return False
         digest = hashlib.sha256(repr(made.essence).encode()).hexdigest()
         known = engine.journal.meta("manifest")
         if digest != known and (known or made != manifest.Manifest()):
             remote: Remote = engine.remote(halt)
             if not engine.may_replace():
-                return
+                return True
             key = engine.names.prefix + manifest.NAME
             base = engine.journal.meta("manifest-etag") or None
             body = manifest.packed(made)
@@ -350,7 +353,10 @@ class Passes:
             etag = put.wait(halt, engine.clock)
             failpoint("pass.manifest-put")
             engine.journal.set_meta(**{"manifest": digest, "manifest-etag": etag})
-        self._essence, self._manifest_at = made.essence, now
+            least, most = _MANIFEST_PAUSE
+            self._manifest_from = now + min(most, max(least, len(body) / _MANIFEST_RATE))
+        self._essence = made.essence
+        return True
 
 
 def _was_put(delete: Delete, journal: Journal) -> bool:

@@ -13,9 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from jupyter_wherobots.sync import manifest
+from jupyter_wherobots.sync.clock import Deadline
 from jupyter_wherobots.sync.manifest import Late, Manifest
 from jupyter_wherobots.sync.names import Names
+from jupyter_wherobots.sync.passes import Kind, Order
+from jupyter_wherobots.sync.status import PassReport
 from tests.sync.conftest import PREFIX, Place
+from tests.sync.test_hints import Hand
 from tests.sync.test_restore import elsewhere
 
 
@@ -69,6 +73,46 @@ def test_a_late_mode_is_not_given_to_a_newer_version(place: Place, tmp_path: Pat
     sync, home = elsewhere(place, tmp_path)
     assert sync.restore().complete
     assert stat.S_IMODE((home / "a").stat().st_mode) == 0o644
+
+
+def test_folders_and_modes_are_saved_as_soon_as_files_are(place: Place, tmp_path: Path) -> None:
+    clock = Hand()
+    file = place.write("run.sh", b"#!/bin/sh")
+    with place.engine(clock=clock, lease=False) as sync:
+        sync.run_pass()
+
+        def hinted() -> PassReport:
+            with sync._session.passing:
+                return sync._session.make_pass(Order(Kind.HINTED), Deadline(clock, None))
+
+        clock.at += 10
+        # Git takes a repository for none without its folder of branches, empty though it is once they are packed.
+        (place.home / "project/.git/refs/heads").mkdir(parents=True)
+        file.chmod(0o755)
+        assert hinted().complete
+        there, home = elsewhere(place, tmp_path)
+        assert there.restore().complete
+        assert (home / "project/.git/refs/heads").is_dir()
+        assert stat.S_IMODE((home / "run.sh").stat().st_mode) == 0o755
+
+
+def test_it_is_not_called_saved_while_the_manifest_waits(place: Place) -> None:
+    clock = Hand()
+    with place.engine(clock=clock, lease=False) as sync:
+        place.write("a")
+        (place.home / "first").mkdir()
+        assert sync.run_pass().complete
+        saved_at = sync.status().saved_at
+        (place.home / "second").mkdir()
+        puts = place.s3.count("PutObject")
+        with sync._session.passing:
+            report = sync._session.make_pass(Order(Kind.HINTED), Deadline(clock, None))
+        assert (report.complete, report.error, report.not_durable) == (False, None, ())
+        assert place.s3.count("PutObject") == puts
+        assert sync.status().saved_at == saved_at
+        assert sync.run_pass().complete  # somebody asks: it waits no longer
+        assert place.s3.count("PutObject") == puts + 1
+        assert sync.status().saved_at != saved_at
 
 
 def test_hard_links_come_back_as_one_file(place: Place, tmp_path: Path) -> None:
