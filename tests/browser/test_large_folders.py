@@ -185,7 +185,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         assert process.stderr is not None
         told = re.compile(r"(control|s3 server) on \[?(http://[^/\]]*)")
         found = (told.search(line) for line in process.stderr)
-        urls = dict(islice((each.groups() for each in found if each), 2))
+        urls = dict(islice(((each[1], each[2]) for each in found if each), 2))
         threading.Thread(target=process.stderr.read, daemon=True).start()
         order = {"srcFs": str(root), "dstFs": ":memory:bucket", "createEmptySrcDirs": False}
         request = urllib.request.Request(
