@@ -61,7 +61,7 @@ def objects(s3: S3, layout: Layout, item: Item, job: Job) -> Iterator[Object]:
             raise NotFound(
                 f"There is no file {item.path}.",
                 path=item.path,
-                hint=f"If the folder is meant, write {item.path}/.",
+                hint="It may have been moved or deleted; the path of a folder ends with a slash.",
             ) from error
         if item.etag is not None and found.etag != item.etag:
             raise PreconditionFailed(

@@ -57,7 +57,7 @@ export class Actions {
 
   /** Go into a folder, or open a file. */
   async open(entry: IEntry): Promise<void> {
-    const { browser, notice, trans } = this.options;
+    const { browser } = this.options;
     const key = keyOf(entry);
     if (browser.underway.has(key)) {
       return;
@@ -67,7 +67,6 @@ export class Actions {
       return;
     }
     browser.underway.add(key);
-    notice.show(trans.__('Opening'), entry.name);
     try {
       await this._openFile(entry);
     } finally {
@@ -76,10 +75,13 @@ export class Actions {
   }
 
   private async _openFile(entry: IEntry): Promise<void> {
-    const { api, openDocument, trans } = this.options;
+    const { api, notice, openDocument, trans } = this.options;
     const limit = this.options.openLimit();
     const known = this.options.isKnownType(entry.name);
     let opening = openingOf(entry, known, limit);
+    if (opening === 'open' || opening === 'look') {
+      notice.show(trans.__('Opening'), entry.name);
+    }
     if (opening === 'look') {
       try {
         const { body } =

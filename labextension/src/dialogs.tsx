@@ -70,7 +70,7 @@ function Amount(props: React.PropsWithChildren<IAmountProps>): JSX.Element {
     <>
       <p aria-live="polite">{size ?? trans.__('Counting…')}</p>
       {props.children}
-      <p>{trans.__('In %1:', visible(folder))}</p>
+      <p>{trans.__('From %1:', visible(folder))}</p>
       <ul className={entries.length > 1 ? 'jp-mod-many' : ''}>
         {entries.slice(0, 10).map(entry => (
           <li key={keyOf(entry)} title={entry.path}>

@@ -11,7 +11,7 @@ import type { StatusModel } from './model/status';
 import type { Transfer } from './model/transfer';
 import type { TransferQueue } from './model/transfers';
 import { Claims } from './claims';
-import { visible } from './view/format';
+import { formatNumber, visible } from './view/format';
 
 /** So many names of files that could not be read are said. */
 const NAMED = 5;
@@ -157,6 +157,19 @@ export class Uploads {
       }
     };
     input.click();
+  }
+
+  /** Stop everything that goes, waits or is paused, if that is meant. */
+  async cancelAll(): Promise<void> {
+    const { transfers, trans } = this.options;
+    const meant = await ask(
+      trans.__('Stop %1 uploads?', formatNumber(transfers.stoppable.length)),
+      trans.__('Files that have arrived stay.'),
+      trans.__('Stop them')
+    );
+    if (meant) {
+      transfers.cancel(...transfers.stoppable);
+    }
   }
 
   /** Show what an earlier page left unfinished. */

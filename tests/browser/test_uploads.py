@@ -85,7 +85,16 @@ def test_many_files_arrive_in_parallel(panel: Panel, s3: StrictS3, tmp_path: Pat
     for n, file in enumerate(files):
         file.write_text(f"content {n}")
     panel.go(OWN)
+    gate = s3.gate("PutObject")
     choose(panel, *files)
+    gate.wait_for_arrivals(4, 60)
+    panel.button("Stop all uploads").click()
+    dialog = panel.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Files that have arrived stay.")
+    dialog.get_by_role("button", name="Cancel").click()
+    panel.button("Pause all uploads").click()
+    gate.release()
+    panel.button("Resume all uploads").click()  # when those are through that were sent already
     expect(panel.row("11.csv")).to_be_visible()
     expect(transfers(panel)).to_contain_text("All done")
     assert s3.contents(f"{ORGANIZATION}/{OWN}") == {

@@ -333,3 +333,21 @@ test('a session that is gone is begun anew', async () => {
   expect(states()).toEqual(['done']);
   expect(target.files.get('/d/f')).toBe(25);
 });
+
+test('all are paused, resumed and cancelled at once, and none begins meanwhile', async () => {
+  for (let n = 0; n < 20; n++) {
+    queue.add(file(5), `/d/${n}`);
+  }
+  await vi.advanceTimersByTimeAsync(5);
+  queue.pause(...queue.stoppable);
+  await settle();
+  expect(target.log).toHaveLength(4);
+  expect(new Set(states())).toEqual(new Set(['paused']));
+  queue.resume(...queue.stoppable);
+  await vi.advanceTimersByTimeAsync(5);
+  queue.cancel(...queue.stoppable);
+  await settle();
+  expect(target.log).toHaveLength(8);
+  expect(new Set(states())).toEqual(new Set(['cancelled']));
+  expect(target.files.size).toBe(0);
+});

@@ -107,30 +107,44 @@ export class TransferQueue {
     return item.session?.label === labelOf(file);
   }
 
-  pause(item: Transfer): void {
-    if (this._goes(item) && !item.ending) {
-      item.state = 'paused';
-      item.abort.abort();
-      this._pump();
+  /** Those that go, wait, are paused or ask: what can be stopped all at once. */
+  get stoppable(): Transfer[] {
+    const able = (item: Transfer): boolean =>
+      this._goes(item) || item.state === 'paused' || item.state === 'asking';
+    return this._items.filter(item => able(item) && !item.ending);
+  }
+
+  /** Pause those that go or wait; one, or all of them. */
+  pause(...items: readonly Transfer[]): void {
+    for (const item of items) {
+      if (this._goes(item) && !item.ending) {
+        item.state = 'paused';
+        item.abort.abort();
+      }
     }
+    this._pump();
   }
 
   /** Go on after a pause, or try again after a failure. What has arrived is not sent again. */
-  resume(item: Transfer): void {
-    if (item.file && (item.state === 'paused' || item.state === 'failed')) {
-      this._queue(item);
+  resume(...items: readonly Transfer[]): void {
+    for (const item of items) {
+      if (item.file && (item.state === 'paused' || item.state === 'failed')) {
+        this._admit(item);
+      }
     }
+    this._pump();
   }
 
   /** Stop for good; S3 forgets the parts. Once all is sent, there is nothing to stop any more. */
-  cancel(item: Transfer): void {
-    if (item.finished || item.ending) {
-      return;
+  cancel(...items: readonly Transfer[]): void {
+    for (const item of items) {
+      if (!item.finished && !item.ending) {
+        item.state = 'cancelled';
+        item.abort.abort();
+        this._forget(item);
+      }
     }
-    item.state = 'cancelled';
-    item.abort.abort();
-    this._forget(item);
-    this._pump();
+    this._pump(); // once: it would start those that are cancelled next
   }
 
   /** What to do about a name that is taken; `all` answers for every other file that asks now or later. */

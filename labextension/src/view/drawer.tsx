@@ -25,6 +25,10 @@ const SHOWN = 100;
 
 const ORDER = ['asking', 'failed', 'interrupted', 'running', 'paused'];
 
+function isPaused(item: Transfer): boolean {
+  return item.state === 'paused';
+}
+
 function rank(item: Transfer): number {
   const at = ORDER.indexOf(item.state);
   return at === -1 ? (item.state === 'waiting' ? ORDER.length : 99) : at;
@@ -82,11 +86,18 @@ function useSummary(): ISummary {
         : trans.__('%1 uploads are not finished', uploads.length);
     return { title, progress: null };
   }
-  return { title: trans.__('All done'), progress: null };
+  const cancelled = [...transfers.items, ...jobs.items].filter(
+    each => each.state === 'cancelled'
+  ).length;
+  const title =
+    cancelled === 0
+      ? trans.__('All done')
+      : trans.__('Done, %1 cancelled', formatNumber(cancelled));
+  return { title, progress: null };
 }
 
 export function Drawer(): JSX.Element | null {
-  const { changes, transfers, jobs, trans } = usePanel();
+  const { changes, transfers, jobs, uploads, trans } = usePanel();
   useSignal(transfers.changed);
   useSignal(jobs.changed);
   const [open, setOpen] = React.useState(true);
@@ -97,6 +108,7 @@ export function Drawer(): JSX.Element | null {
   }
   const asking = items.filter(item => item.state === 'asking').length;
   const listed = [...items].sort((a, b) => rank(a) - rank(b)).slice(0, SHOWN);
+  const together = transfers.stoppable;
   const finished = items.some(item => item.finished) || jobs.items.some(isOver);
   return (
     <section className="jp-Wherobots-drawer" aria-label={trans.__('Transfers')}>
@@ -114,6 +126,29 @@ export function Drawer(): JSX.Element | null {
           )}
           <span className="jp-Wherobots-drawerText">{title}</span>
         </button>
+        {together.length > 1 && (
+          <>
+            <IconButton
+              icon={transfers.busy ? pauseIcon : resumeIcon}
+              label={
+                transfers.busy
+                  ? trans.__('Pause all uploads')
+                  : trans.__('Resume all uploads')
+              }
+              disabled={!transfers.busy && !together.some(isPaused)}
+              onClick={() =>
+                transfers.busy
+                  ? transfers.pause(...together)
+                  : transfers.resume(...together)
+              }
+            />
+            <IconButton
+              icon={closeIcon}
+              label={trans.__('Stop all uploads')}
+              onClick={() => void uploads.cancelAll()}
+            />
+          </>
+        )}
         <IconButton
           icon={clearIcon}
           label={trans.__('Remove finished transfers')}

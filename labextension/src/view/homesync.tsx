@@ -51,7 +51,11 @@ export function HomeSyncView(props: IHomeSyncProps): JSX.Element {
   return (
     <div className="jp-Wherobots-sync" aria-busy={model.busy}>
       <h1>{trans.__('Home directory')}</h1>
-      {status.error && <p role="alert">{status.error.message}</p>}
+      {status.error && (
+        <p role="alert">
+          {`${status.error.message} ${status.error.hint}`.trim()}
+        </p>
+      )}
       {saved && (
         <p className={`jp-Wherobots-lead jp-mod-${saved.level}`}>
           {saved.caption}
