@@ -265,6 +265,13 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         if report.complete:
             self.log.info("Home is saved in full (%d files)", report.files)
             return
+        if not report.not_durable_count and report.error is None:
+            self.log.warning(
+                "What changed in home is saved (%d files), but home had not been restored in full: "
+                "the next start brings the rest",
+                report.files,
+            )
+            return
         self.log.error(
             "Home is NOT saved in full, %d files are missing%s",
             report.not_durable_count,

@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..sync.service import HomeSync
-    from ..sync.status import Conflict, NotDurable, PassReport, Progress, RestoreReport, SyncStatus
+    from ..sync.status import (
+        Conflict,
+        NotDurable,
+        PassReport,
+        Progress,
+        RestoreReport,
+        Skipped,
+        SyncStatus,
+    )
 
 _NAMED = 50
 """Files named on a terminal; ``--json`` names more."""
@@ -210,6 +218,12 @@ def _tell_pass(report: PassReport, mirror: _Mirror, *, as_json: bool) -> ExitCod
             )
             print("  jupyter wherobots sync --once --confirm-deletes")
     _tell_errors(report.restore.error if report.restore else None, report.error)
+    if report.restore is not None:
+        _tell_not_restored(report.restore)
+    unreadable = [each for each in report.skipped if each.reason.value == "unreadable"]
+    if unreadable:
+        print("Not looked at, so nothing in it is saved:", file=sys.stderr)
+        _tell_files(unreadable, len(unreadable))
     if count := report.not_durable_count:
         print(f"{count:,} {'file is' if count == 1 else 'files are'} not saved:", file=sys.stderr)
         _tell_files(report.not_durable, count)
@@ -228,10 +242,14 @@ def _tell_restore(report: RestoreReport, mirror: _Mirror, *, as_json: bool) -> E
         )
         _tell_conflicts(report.conflicts)
     _tell_errors(report.error)
+    _tell_not_restored(report)
+    return ExitCode.OK if report.complete else ExitCode.FAILED
+
+
+def _tell_not_restored(report: RestoreReport) -> None:
     if report.failed_count:
         print(f"{report.failed_count:,} not restored:", file=sys.stderr)
         _tell_files(report.failed, report.failed_count)
-    return ExitCode.OK if report.complete else ExitCode.FAILED
 
 
 def _tell_errors(*errors: str | None) -> None:
@@ -239,7 +257,7 @@ def _tell_errors(*errors: str | None) -> None:
         print(f"error: {printable(error)}", file=sys.stderr)
 
 
-def _tell_files(files: Sequence[NotDurable], count: int) -> None:
+def _tell_files(files: Sequence[NotDurable | Skipped], count: int) -> None:
     for file in files[:_NAMED]:
         print(f"  {printable(file.path)}: {printable(file.message)}", file=sys.stderr)
     if count > _NAMED:

@@ -121,6 +121,10 @@ def lines(server: Running) -> list[str]:
     found.append(f"  home     {status['home']}: {_state(sync)}")
     found += [f"           {printable(note)}" for note in sync["notes"]]
     found += [
+        f"  unread   {printable(each['path'])}: {printable(each['message'])}"
+        for each in [each for each in sync["skipped"] if each["reason"] == "unreadable"][:20]
+    ]
+    found += [
         f"  waiting  {printable(file['path'])}: {printable(file['message'])}"
         for file in sync["pending"][:20]
     ]

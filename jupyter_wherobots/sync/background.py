@@ -65,6 +65,7 @@ class Background:
         session = self._session
         pause = _RETRY_FIRST
         report = session.restore()
+        again = not report.complete
         while not session.finishing.is_set() and not report.complete:
             if report.listed:
                 self.settled.set()
@@ -74,6 +75,8 @@ class Background:
             if not session.finishing.is_set():
                 report = session.restore_on()
         self.settled.set()
+        if again:
+            session.schedule.ask()  # what is said of home has changed
         session.wake.set()
 
     def _pass(self) -> None:

@@ -89,14 +89,17 @@ class Engine:
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = EngineLock(home, state)
         except OSError as error:
-            raise _unusable(state if error.filename == os.fspath(state) else home, error) from error
+            at = home if error.filename in (home, os.fspath(home)) else state
+            raise _unusable(at, error) from error
+        at = home
         try:
             self.root = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._file_clock = FileClock(home)
+            at = state
             self.journal = Journal(state / f"journal-{self._place()}.db")
         except (OSError, sqlite3.Error) as error:
             self._lock.release()
-            raise _unusable(state, error) from error
+            raise _unusable(at, error) from error
         except BaseException:
             self._lock.release()
             raise
@@ -234,6 +237,16 @@ class Engine:
         )
 
     @property
+    def unrestored(self) -> tuple[str, ...]:
+        """What of home is still to come back although it was tried, in words; nothing if that is nothing."""
+        failed = list(self._restorer.harvest.failures.values()) if self._restorer else []
+        if self.restored or not failed:
+            return ()
+        files = "1 file is" if len(failed) == 1 else f"{len(failed)} files are"
+        named = f"{failed[0].path}: {failed[0].message}"
+        return (f"{files} not restored yet, and tried again by itself ({named.rstrip('.')}).",)
+
+    @property
     def restorer(self) -> Restorer | None:
         """The restore under way or done, for its numbers."""
         return self._restorer
@@ -369,4 +382,8 @@ def _inside(home: Path, folder: Path) -> tuple[bytes, ...]:
 
 def _unusable(path: Path, error: Exception) -> StorageFailed:
     text = getattr(error, "strerror", None) or str(error)
-    return StorageFailed(f"{path} cannot be used: {text}.", path=str(path))
+    return StorageFailed(
+        f"{path} cannot be used: {text}.",
+        path=str(path),
+        hint="It has to be a folder that the server's user may read and write.",
+    )

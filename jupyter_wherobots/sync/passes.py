@@ -133,7 +133,7 @@ class Passes:
             skipped=tuple(scan.skipped[:MAX_NAMED]),
             conflicts=as_conflicts(tally.conflicts),
             pending_deletes=self.held,
-            notes=(*engine.notes, *scan.notes),
+            notes=(*engine.notes, *engine.unrestored, *scan.notes),
             error=error,
         )
 

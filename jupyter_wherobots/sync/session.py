@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,10 +201,12 @@ class Session:
             log.exception("A pass over home failed")
             report = self.not_made(_unusable(error))
         whole = order.kind is not Kind.FOLDERS
+        # A pass that only made way for the last one has nothing to complain about.
+        told = replace(report, error=None) if self._interrupt.is_set() else report
         if self.watcher is not None and whole:
             self.watcher.watch(passes.folders)
         self.board.passed(
-            report,
+            told,
             Phase.WATCHING if phase is Phase.PUSHING else phase,
             began if whole else None,
             lease=engine.lease_status(),

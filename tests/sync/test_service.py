@@ -37,6 +37,56 @@ def test_a_state_that_cannot_be_written_is_said(place: Place) -> None:
         place.engine().open()
 
 
+def test_what_cannot_be_used_is_called_by_its_name(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # root may write everywhere, so the file system itself is made to refuse.
+    real = os.open
+
+    def refuse(path: object, flags: int, *args: object, **options: object) -> int:
+        if flags & (os.O_CREAT | os.O_RDWR) and str(path).startswith(str(refused)):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, flags, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", refuse)
+    for refused in (place.home, place.state):
+        with pytest.raises(StorageFailed, match=f"^{refused} cannot be used: Permission denied"):
+            place.engine().open()
+
+
+def test_a_home_that_does_not_come_back_in_full_says_so(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.s3.put(PREFIX + "data.parquet", b"bytes")
+    real, room = os.fstatvfs, threading.Event()
+
+    def full(fd: int) -> os.statvfs_result:
+        found = real(fd)
+        return found if room.is_set() else os.statvfs_result((*found[:4], 0, *found[5:10]))
+
+    monkeypatch.setattr(os, "fstatvfs", full)
+    home = tmp_path / "other"
+    sync = place.engine(home=home, interval=3600.0)
+    said, told = threading.Event(), threading.Event()
+
+    def changed(status: SyncStatus) -> None:
+        if any("1 file is not restored yet" in each and "room" in each for each in status.notes):
+            said.set()
+        if status.restored and status.saved_at is not None and not status.notes:
+            told.set()
+
+    sync.on_change = changed
+    sync.start()
+    assert said.wait(30)
+    (home / "new").write_text("new")
+    report = sync.run_pass()
+    assert (report.complete, report.error, report.not_durable_count) == (False, None, 0)
+    assert place.remote()["new"] == b"new"
+    room.set()
+    assert told.wait(60)
+    assert place.local(home) == {"data.parquet": b"bytes", "new": b"new"}
+
+
 @pytest.mark.parametrize("where", ["header", "middle", "end"])
 def test_a_damaged_journal_is_put_aside_and_nothing_is_lost(
     place: Place, caplog: pytest.LogCaptureFixture, where: str

@@ -337,6 +337,7 @@ SYNC: dict[str, Any] = {
     "pendingBytes": 0,
     "savedAt": "2025-05-01T12:00:00.000Z",
     "notes": [],
+    "skipped": [],
     "pending": [],
     "lostAtLastStop": [],
 }
