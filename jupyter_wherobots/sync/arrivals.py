@@ -65,7 +65,7 @@ class Arrivals:
         """Learn every key, and lock those that are to be restored. Raises StorageError; then nothing was changed."""
         objects = self._patience.with_request(lambda: list(self._remote.walk(self._names.prefix)))
         failpoint("restore.listed")
-        self._read_own({each.key for each in objects})
+        self._read_own({each.key: each.etag for each in objects})
         places = self._places(objects)
         twins = self._twins_of(places)
         self.objects = len(places)
@@ -87,8 +87,9 @@ class Arrivals:
         self.wishes.sort(key=order)
         failpoint("restore.locked")
 
-    def _read_own(self, keys: set[str]) -> None:
+    def _read_own(self, keys: Mapping[str, str]) -> None:
         """Read what the mirror itself left there: the manifest, and what the last stop wrote down."""
+        manifest.check(self._journal, keys.get(self._names.prefix + manifest.NAME))
         body = self._read_object(self._names.prefix + manifest.NAME, keys)
         if body is not None:
             self.manifest = manifest.parsed(body)
@@ -107,7 +108,7 @@ class Arrivals:
             needed = folders_above(wish.path for wish in self.wishes)
             self.fresh = [path for path in self.fresh if path in needed]
 
-    def _read_object(self, key: str, keys: set[str]) -> bytes | None:
+    def _read_object(self, key: str, keys: Mapping[str, str]) -> bytes | None:
         if key not in keys:
             return None
 

@@ -7,6 +7,7 @@ withheld by default). What costs little to make again but much to lose for a whi
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -91,6 +92,7 @@ def parse(base: bytes, text: bytes) -> Rules:
     """The rules in one file. A line that is no pattern is reported and the others hold."""
     patterns: list[pathspec.Pattern] = []
     problems = []
+    text = text.removeprefix(codecs.BOM_UTF8)  # as git does
     for line in text.decode("utf-8", "surrogateescape").splitlines():
         try:
             patterns += pathspec.GitIgnoreSpec.from_lines([line]).patterns

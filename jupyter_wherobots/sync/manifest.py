@@ -21,6 +21,10 @@ from .journal import Flag, Journal
 from .scan import Scan
 
 NAME = INTERNAL + "manifest.json.gz"
+KNOWN = "manifest"
+"""Names in the journal the digest of the manifest that S3 has."""
+ETAG = "manifest-etag"
+"""Names its version."""
 _LARGEST = 512 * 1024 * 1024
 """Bytes it may unpack to; a home of a million folders has a tenth of that."""
 _VERSION = 1
@@ -79,6 +83,12 @@ def _group(paths: Iterable[bytes], journal: Journal) -> dict[bytes, str]:
         and row.etag
         and not row.flags & (Flag.PENDING | Flag.REMOTE_GONE | Flag.REMOTE_CHANGED)
     }
+
+
+def check(journal: Journal, etag: str | None) -> None:
+    """Have the manifest put anew if S3 has another version (None: none) than the journal says: somebody emptied the bucket."""
+    if journal.meta(KNOWN) and journal.meta(ETAG) != (etag or ""):
+        journal.set_meta(**{KNOWN: ""})
 
 
 def packed(manifest: Manifest) -> bytes:

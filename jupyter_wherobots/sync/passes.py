@@ -334,25 +334,26 @@ class Passes:
         """Put the manifest if it says something new; False if it has to wait because one was put just now."""
         engine = self._engine
         made = manifest.compose(scan, engine.journal)
-        if made.essence == self._essence or not engine.restored:
+        known = engine.journal.meta(manifest.KNOWN)
+        is_there = known or made == manifest.Manifest()
+        if not engine.restored or (is_there and made.essence == self._essence):
             return True
         now = engine.clock.monotonic()
         early = self._manifest_from is not None and now < self._manifest_from
         if early and not (order.asked or order.last):
             return False
         digest = hashlib.sha256(repr(made.essence).encode()).hexdigest()
-        known = engine.journal.meta("manifest")
         if digest != known and (known or made != manifest.Manifest()):
             remote: Remote = engine.remote(halt)
             if not engine.may_replace():
                 return True
             key = engine.names.prefix + manifest.NAME
-            base = engine.journal.meta("manifest-etag") or None
+            base = engine.journal.meta(manifest.ETAG) or None
             body = manifest.packed(made)
             put = Alone(lambda: remote.replace_own(key, body, base), "wherobots-manifest")
             etag = put.wait(halt, engine.clock)
             failpoint("pass.manifest-put")
-            engine.journal.set_meta(**{"manifest": digest, "manifest-etag": etag})
+            engine.journal.set_meta(**{manifest.KNOWN: digest, manifest.ETAG: etag})
             least, most = _MANIFEST_PAUSE
             self._manifest_from = now + min(most, max(least, len(body) / _MANIFEST_RATE))
         self._essence = made.essence

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..s3.listing import Object
+from . import manifest
 from .journal import Flag, Journal, Row
 from .names import Landing, Names
 from .status import Conflict, ConflictKind, shown
@@ -32,6 +33,7 @@ _TEXTS = {
 def review(journal: Journal, names: Names, objects: Iterable[Object]) -> RemoteView:
     """Compare a listing with the journal; remembers there what others changed or deleted."""
     there = {each.key: each.etag for each in objects}
+    manifest.check(journal, there.get(names.prefix + manifest.NAME))
     rows: list[tuple[bytes, Row | None]] = []
     conflicts: list[Conflict] = []
     for path, row in journal.rows():

@@ -351,12 +351,18 @@ class _Walk:
         """The rules that hold in an open folder: those above it and its own."""
         name = path + b"/" + RULES_FILE if path else RULES_FILE
         try:
-            with os.fdopen(beneath.open_file(folder, RULES_FILE), "rb") as file:
-                rules = parse(path, file.read(_MAX_RULES))
+            fd = beneath.open_file(folder, RULES_FILE)
+            try:
+                rules = parse(path, os.read(fd, _MAX_RULES))
+            finally:
+                os.close(fd)
         except FileNotFoundError:
             return above
         except OSError as error:
-            self.found.notes.append(f"{shown(name)} cannot be read: {error.strerror}.")
+            # git does not follow such a link either.
+            is_link = error.errno == errno.ELOOP
+            why = "it is a link, and none is followed" if is_link else error.strerror
+            self.found.notes.append(f"The rules in {shown(name)} do not hold: {why}.")
             return above
         self.found.notes += [f"{shown(name)}: {problem}" for problem in rules.problems]
         return (*above, rules)

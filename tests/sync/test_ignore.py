@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -158,6 +161,33 @@ def test_a_rule_that_is_no_pattern_is_said_and_the_others_hold(place: Place) -> 
     report = place.engine().run_pass()
     assert set(place.remote()) == {".wherobotsignore"}
     assert any(".wherobotsignore" in note for note in report.notes)
+
+
+def test_rules_that_cannot_be_read_are_said_and_cost_nothing(place: Place) -> None:
+    place.write("d/a")
+    (place.home / "d/.wherobotsignore").mkdir()
+    place.write("rules", b"*.csv")
+    (place.home / ".wherobotsignore").symlink_to("rules")
+    with place.engine() as sync:
+        report = sync.run_pass()
+        opened = []
+        for each in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):  # other threads close some meanwhile
+                opened.append(os.readlink(each))
+    assert str(place.home / "d/.wherobotsignore") not in opened
+    assert sorted(report.notes) == [
+        "The rules in .wherobotsignore do not hold: it is a link, and none is followed.",
+        "The rules in d/.wherobotsignore do not hold: Is a directory.",
+    ]
+
+
+def test_rules_with_a_byte_order_mark_hold(place: Place) -> None:
+    place.write(".wherobotsignore", b"\xef\xbb\xbf*.csv\r\n*.log\r\n")
+    for name in ("a.csv", "a.log", "a.txt"):
+        place.write(name)
+    with place.engine() as sync:
+        sync.run_pass()
+    assert set(place.remote()) == {".wherobotsignore", "a.txt"}
 
 
 def test_what_is_no_file_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,31 @@ def test_folders_and_modes_are_saved_as_soon_as_files_are(place: Place, tmp_path
         assert stat.S_IMODE((home / "run.sh").stat().st_mode) == 0o755
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_manifest_that_somebody_deleted_is_put_anew(
+    place: Place, tmp_path: Path, restart: bool
+) -> None:
+    place.write("a")
+    (place.home / "empty").mkdir()
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        place.s3.delete(place.key("a"))
+        place.s3.delete(PREFIX + manifest.NAME)
+        if not restart:
+            sync.check_remote()
+            assert sync.save_again() == 1
+            assert sync.run_pass().complete
+    if restart:
+        with place.engine() as sync:
+            sync.restore()
+            assert sync.save_again() == 1
+            assert sync.run_pass().complete
+    there, home = elsewhere(place, tmp_path)
+    assert there.restore().complete
+    assert place.local(home) == {"a": b"text"}
+    assert (home / "empty").is_dir()
+
+
 def test_it_is_not_called_saved_while_the_manifest_waits(place: Place) -> None:
     clock = Hand()
     with place.engine(clock=clock, lease=False) as sync:
