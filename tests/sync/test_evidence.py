@@ -8,13 +8,15 @@ import resource
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from jupyter_wherobots.errors import StorageFailed
-from jupyter_wherobots.sync import passes
+from jupyter_wherobots.sync import capture, passes
+from jupyter_wherobots.sync.capture import Quiet
+from jupyter_wherobots.sync.filestat import pack
 from jupyter_wherobots.sync.names import beside
 from jupyter_wherobots.sync.scan import mounts_below
 from jupyter_wherobots.sync.status import SkipReason, Why
@@ -101,6 +103,69 @@ def test_an_edit_of_the_same_size_is_seen_whatever_its_time_says(
     assert sync.run_pass().uploaded == 0
 
 
+def captured(file: Path, stamp: Callable[[], int]) -> bytes:
+    """A small file as it is captured on a file system with this time."""
+    root = os.open(file.parent, os.O_RDONLY)
+    try:
+        quiet = Quiet(stamp, lambda _: None)
+        return capture.whole(root, os.fsencode(file.name), pack(file.stat()), quiet).body
+    finally:
+        os.close(root)
+
+
+def test_half_of_two_versions_is_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process writes while the file is read: the read gives some of the old bytes and some of the new."""
+    file = tmp_path / "f"
+    file.write_bytes(b"A" * 100_000)
+    old = file.stat()
+    read = os.pread
+
+    def torn(fd: int, size: int, at: int) -> bytes:
+        monkeypatch.setattr(os, "pread", read)
+        in_place(file, b"B" * 100_000)
+        while file.stat().st_ctime_ns == old.st_ctime_ns:  # within one tick of the clock
+            in_place(file, b"B" * 100_000)
+        return b"A" * 50_000 + b"B" * 50_000
+
+    monkeypatch.setattr(os, "pread", torn)
+    body = captured(file, lambda: 2**62)
+    assert (len(body), set(body)) == (100_000, set(b"B"))
+
+
+def test_a_file_that_carries_the_present_tick_is_not_captured(tmp_path: Path) -> None:
+    """What is written to it in this tick would change no stamp: two equal stats prove nothing."""
+    file = tmp_path / "f"
+    file.write_bytes(b"text")
+    now = file.stat().st_ctime_ns
+    with pytest.raises(capture.NotNowError):
+        captured(file, lambda: now)
+    assert captured(file, lambda: now + 1) == b"text"
+
+
+def test_a_file_that_becomes_a_fifo_before_its_turn_hangs_nothing(place: Place) -> None:
+    for name in ("a", "other"):
+        place.write(name, b"one")
+    with place.engine(concurrency=1) as sync:
+        sync.run_pass()
+        for name in ("a", "other"):
+            place.write(name, b"two")
+        place.write("first.ipynb", b'{"cells": []}')
+
+        def swap(_: Call) -> None:
+            (place.home / "a").unlink()
+            os.mkfifo(place.home / "a")
+
+        place.s3.on("PutObject", swap, key=place.key("first.ipynb"), times=1)
+        report = sync.run_pass(deadline=10)
+        assert [(each.path, each.why) for each in report.not_durable] == [("a", Why.CHANGING)]
+        assert place.remote()["other"] == b"two"
+        sync.run_pass()
+        assert sync.run_pass().deleted == 0
+    assert place.remote()["a"] == b"one"
+
+
 # -- what comes and goes, and what cannot be read ---------------------------------------------------------
 
 
@@ -146,6 +211,36 @@ def test_a_file_that_comes_back_at_the_last_moment_is_not_deleted(place: Place) 
         assert sync.run_pass().complete
     assert place.asked("DeleteObject", "a") == 0
     assert place.remote() == place.local()
+
+
+def test_a_folder_that_becomes_a_link_during_the_scan_does_not_lead_out_of_home(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was listed; before what lies in it is read, a link to where folders of the same names lie takes its place."""
+    outside = tmp_path / "outside"
+    (outside / "r").mkdir(parents=True)
+    (outside / "r/a").write_bytes(b"secret")
+    place.write("d/r/a", b"mine")
+    place.write("other")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        inode = (place.home / "d").stat().st_ino
+        scandir = os.scandir
+
+        def listed(folder: int) -> object:
+            found = list(scandir(folder))
+            if os.fstat(folder).st_ino == inode and not (place.home / "d").is_symlink():
+                (place.home / "d").rename(tmp_path / "away")
+                (place.home / "d").symlink_to(outside)
+            return nullcontext(found)
+
+        monkeypatch.setattr(os, "scandir", listed)
+        sync.run_pass()
+        assert (place.home / "d").is_symlink()
+        assert place.remote() == {"d/r/a": b"mine", "other": b"text"}
+        for _ in range(3):
+            sync.run_pass()
+    assert place.remote() == {"d": os.fsencode(outside), "other": b"text"}
 
 
 def test_what_nobody_may_read_is_named_and_nothing_of_it_is_lost(place: Place) -> None:
@@ -353,6 +448,23 @@ def test_a_put_that_arrives_long_after_its_pass_harms_nothing(place: Place, know
             assert report.complete
         assert sync.conflicts() == ()
     assert place.remote() == {"a": b"three", "other": b"text"}
+
+
+def test_a_file_that_differs_is_not_taken_for_restored(place: Place, tmp_path: Path) -> None:
+    """The state is lost, and home is not: what was edited since has another checksum than what was put."""
+    place.write("a", b"one")
+    place.write("same")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    place.write("a", b"two")
+    with place.engine(state=tmp_path / "lost") as sync:
+        report = sync.restore()
+        assert report.complete
+        assert [each.path for each in report.conflicts] == ["a"]
+        assert sync.run_pass().complete
+    assert place.remote() == place.local() == {"a": b"one", "same": b"text"}
+    (aside,) = (tmp_path / "lost/replaced").iterdir()
+    assert aside.read_bytes() == b"two"
 
 
 def test_a_lost_put_of_a_file_that_is_gone_gives_no_right_to_what_others_put_there(
@@ -591,10 +703,12 @@ def test_a_full_disk_ends_no_restore_for_good(place: Place, tmp_path: Path) -> N
     for number in range(200):
         place.s3.put(PREFIX + f"{number:03d}" + "x" * 200, b"%d" % number)
     sync, home = elsewhere(place, tmp_path)
+    said = threading.Event()
+    sync.on_change = lambda status: said.set() if status.error else None
     sync.open()
     with disk_full(32 * 1024):
         sync.start()
-        place.s3.wait_until(lambda: sync.status().error is not None)
+        assert said.wait(10)
     assert sync.wait_restored(30)
     assert place.local(home) == place.remote()
 
@@ -603,10 +717,12 @@ def test_a_full_disk_ends_no_saving_for_good(place: Place) -> None:
     with place.engine(interval=0.05) as sync:
         sync.start()
         assert sync.wait_restored(10)
+        said = threading.Event()
+        sync.on_change = lambda status: said.set() if "disk" in (status.error or "") else None
         with disk_full(32 * 1024):
             for number in range(200):
                 place.write(f"{number:03d}" + "x" * 200, b"%d" % number)
-            place.s3.wait_until(lambda: "disk" in (sync.status().error or ""))
+            assert said.wait(10)
         place.s3.wait_until(lambda: place.remote() == place.local(), 30)
 
 
