@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jupyter_server.extension.application import ExtensionApp
 
 from . import environment
-from .errors import AlreadyRunning
+from .errors import WherobotsError
 from .home import Mode, Persistence, decide, mount_of
 from .layout import VARIABLES, Layout, LayoutName
 from .services import LayoutResolver, Services
@@ -133,7 +133,8 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         sync.on_change = self._narrator.tell
         try:
             sync.start()
-        except AlreadyRunning as error:
+        except WherobotsError as error:
+            # Another engine has it, or home or state cannot be used: the storage, and the variables, are there all the same.
             services.persistence = Persistence(Mode.OFF, error.message)
             self.log.error(
                 "Home %s is NOT synchronised by this server: %s", configuration.home, error

@@ -70,6 +70,25 @@ class TestWithoutConfiguration:
         assert not any(os.environ[name] for name in VARIABLES)
 
 
+class TestWithUnusableState:
+    @pytest.fixture
+    def configuration(self, configuration: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+        state = tmp_path / "state"
+        state.write_text("a file in the way")
+        return {**configuration, "home_persistence": "sync", "state": str(state)}
+
+    async def test_the_storage_is_there_and_it_is_said_that_home_is_not_kept(
+        self, fetch: Fetch, configuration: dict[str, Any]
+    ) -> None:
+        answer = await fetch("GET", "storage/list", path="/")
+        assert answer.status == 200
+        status = (await fetch("GET", "status")).json
+        assert status["sync"] is None
+        reason = f"{configuration['state']} cannot be used: File exists."
+        assert status["homePersistence"]["reason"] == reason
+        assert all(os.environ[name] for name in VARIABLES)
+
+
 class TestWithHome:
     @pytest.fixture
     def configuration(self, configuration: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
