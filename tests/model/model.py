@@ -264,6 +264,11 @@ class Model:
         """Paths whose object this engine wrote and should have deleted by now."""
         home = self.homes[name]
         mine = {k for k, v in self.remote.items() if v.writer == name and not v.beside}
+        # A file that came under another name keeps the key that it had.
+        for path in home.arrived.keys() & home.tree.keys():
+            mine -= {
+                k for k in home.arrived[path] & mine if self.remote[k].thing == home.tree[path]
+            }
         return {path for path in home.past.keys() - home.tree.keys() if key_of(path) in mine}
 
     def called_saved(self, name: str, tree: Mapping[bytes, Thing]) -> None:
