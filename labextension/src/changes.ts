@@ -38,6 +38,7 @@ const ITEMS = 10_000;
 interface IHeld {
   entries: readonly IEntry[];
   cut: boolean;
+  keys: ReadonlySet<string>;
   /** What went into the system's clipboard with them: pasting is about them only while it is still there. */
   text: string;
 }
@@ -107,15 +108,21 @@ export class Changes {
   hold(entries: readonly IEntry[], cut: boolean): void {
     const { notice, trans } = this.options;
     const text = entries.map(entry => entry.uri).join('\n');
-    this._held = { entries, cut, text };
+    const keys = new Set(entries.map(keyOf));
+    this._held = { entries, cut, keys, text };
     if (cut) {
       Clipboard.copyToSystem(text);
       notice.show(
         trans.__('Cut; paste it into another folder to move it.'),
         '',
-        entries.map(keyOf)
+        keys
       );
     }
+  }
+
+  /** Whether an entry waits to be pasted elsewhere. */
+  isCut(key: string): boolean {
+    return this._held?.cut === true && this._held.keys.has(key);
   }
 
   /** Copy or move into the folder shown what was copied or cut. */

@@ -116,7 +116,10 @@ export class FileBrowserLink {
       );
       if (folder === null || paths.length === 0) {
         event.dropAction = 'none';
-        notice.show(trans.__('Only files of home can be copied from here.'));
+        notice.show(
+          (folder === null ? this.options.whyNotWritable() : null) ??
+            trans.__('Only files of home can be copied from here.')
+        );
         return;
       }
       event.dropAction = event.proposedAction;

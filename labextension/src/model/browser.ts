@@ -321,7 +321,7 @@ export class BrowserModel {
 
   readonly selection = new Selection(() => this._keys);
 
-  /** The keys of what is being opened, renamed, moved or deleted: a second Enter does nothing with it meanwhile. */
+  /** The keys of what is being opened or renamed: a second Enter does nothing with it meanwhile. */
   readonly underway = new Set<string>();
 
   private _enter(path: string): FolderModel {

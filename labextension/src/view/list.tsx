@@ -11,6 +11,8 @@ import { usePanel, useSignal } from './context';
 import { useDrop } from './dropping';
 import { Header, NewFolderRow, Row, rowId } from './row';
 
+/** Keys of the commands that change what is selected. */
+const CHANGING = /^(Delete|F2)$/;
 /** Rows drawn beyond the visible ones, on each side. */
 const OVERSCAN = 8;
 /** Milliseconds after which typing begins a new word. */
@@ -203,6 +205,13 @@ export function List(): JSX.Element {
       if (entry) {
         void actions.open(entry);
       }
+    } else if (CHANGING.test(event.key)) {
+      // It came this far because its command is disabled: say why.
+      const why = panel.changes.whyNotChangeable(browser.selectedEntries);
+      if (why === null) {
+        return;
+      }
+      panel.notice.show(why);
     } else if (event.key === 'Escape' && plain) {
       selection.clear();
     } else if (
@@ -289,6 +298,7 @@ export function List(): JSX.Element {
               selected={selection.has(key)}
               active={from + i === active}
               renaming={key === named}
+              cut={panel.changes.isCut(key)}
               copied={panel.notice.isAbout(key)}
               below={browser.search && path}
             />

@@ -107,6 +107,8 @@ interface IRowProps {
   selected: boolean;
   active: boolean;
   renaming: boolean;
+  /** Waits to be pasted elsewhere. */
+  cut: boolean;
   copied: boolean;
   /** The folder below which it was found, or null in a listing. */
   below: string | null;
@@ -126,7 +128,8 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element {
     entry.type === 'FOLDER' ? trans.__('folder') : formatBytes(entry.size ?? 0),
     entry.lastModified ? formatDateTime(entry.lastModified) : '',
     badge,
-    entry.uploadProtected && entry.mutateProtected ? trans.__('read-only') : ''
+    entry.uploadProtected && entry.mutateProtected ? trans.__('read-only') : '',
+    props.cut ? trans.__('cut') : ''
   ].filter(text => text !== '');
   const tip = [
     where + entry.name,
@@ -147,7 +150,8 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element {
       className={
         'jp-Wherobots-row' +
         (selected ? ' jp-mod-selected' : '') +
-        (props.active ? ' jp-mod-active' : '')
+        (props.active ? ' jp-mod-active' : '') +
+        (props.cut ? ' jp-mod-cut' : '')
       }
       style={{ transform: `translateY(${props.top}px)` }}
       data-index={index}
