@@ -142,8 +142,7 @@ class Session:
         except WherobotsError as failure:
             error = failure.message
         except (OSError, sqlite3.Error) as failure:
-            log.exception("The restore of home failed")
-            error = _unusable(failure)
+            error = self._unusable(failure)
         else:
             error = self._fetch(engine, on_progress)
         report = engine.restore_report(self.clock.monotonic() - began, error)
@@ -175,9 +174,17 @@ class Session:
         except WherobotsError as failure:
             return failure.message
         except (OSError, sqlite3.Error) as error:
-            log.exception("The restore of home failed")
-            return _unusable(error)
+            return self._unusable(error)
         return None
+
+    def _unusable(self, error: Exception) -> str:
+        """What is said of a full disk, or what else is wrong with the folders; where in the code is for who debugs."""
+        log.debug("Home or its state cannot be used", exc_info=error)
+        if isinstance(error, sqlite3.Error):
+            return (
+                f"The journal in {self.state} cannot be used: {error}. It is tried again by itself."
+            )
+        return f"Home or its state in {self.state} cannot be used: {error}"
 
     # -- passes -----------------------------------------------------------------------------------------
 
@@ -198,8 +205,7 @@ class Session:
         except WherobotsError as error:
             report = self.not_made(error.message)
         except (OSError, sqlite3.Error) as error:
-            log.exception("A pass over home failed")
-            report = self.not_made(_unusable(error))
+            report = self.not_made(self._unusable(error))
         whole = order.kind is not Kind.FOLDERS
         # A pass that only made way for the last one has nothing to complain about.
         told = replace(report, error=None) if self._interrupt.is_set() else report
@@ -319,7 +325,3 @@ class Session:
         self.schedule.ask()
         self.wake.set()
         return count
-
-
-def _unusable(error: Exception) -> str:
-    return f"Home or the journal cannot be used: {error}"

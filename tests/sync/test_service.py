@@ -54,6 +54,27 @@ def test_what_cannot_be_used_is_called_by_its_name(
             place.engine().open()
 
 
+def test_a_journal_that_has_no_room_is_said_once_and_tried_again(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        journal = sync._session.opened().journal
+        journal._db.execute("PRAGMA max_page_count = 1")
+        for number in range(300):
+            place.write(f"f{number}")
+        report = sync.run_pass()
+        assert not report.complete
+        assert report.error is not None
+        assert f"{place.state} cannot be used: database or disk is full" in report.error
+        assert not [
+            each for each in caplog.records if each.exc_info
+        ]  # where in the code helps nobody
+        journal._db.execute("PRAGMA max_page_count = 1000000")
+        assert sync.run_pass().complete
+    assert place.remote() == place.local()
+
+
 def test_a_home_that_does_not_come_back_in_full_says_so(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
