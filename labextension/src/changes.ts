@@ -1,7 +1,11 @@
 /**
  * What changes the storage: folders, names, deletes, copies, moves, and copies between home and storage.
  */
-import { Clipboard, showErrorMessage } from '@jupyterlab/apputils';
+import {
+  Clipboard,
+  Notification,
+  showErrorMessage
+} from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { StorageApi } from './rest/api';
 import type {
@@ -29,7 +33,12 @@ export interface IChangesOptions {
   whereabouts: Whereabouts;
   notice: Notice;
   trans: TranslationBundle;
+  /** Bring the panel to the front. */
+  show: () => void;
 }
+
+/** Milliseconds that good news stays. */
+const ANNOUNCED_MS = 5000;
 
 /** What one change takes at most. */
 const ITEMS = 10_000;
@@ -387,6 +396,25 @@ export class Changes {
     }
     if (job.state === 'done') {
       notice.show(trans.__('Done:'), job.title);
+    }
+    if (request !== null && !browser.visible) {
+      this._announce(job);
+    }
+  }
+
+  /** Say to somebody who does not see the panel what came of a change. */
+  private _announce(job: IJob): void {
+    const { trans, show } = this.options;
+    if (job.state === 'done') {
+      const text = trans.__('Done: %1', job.title);
+      Notification.success(text, { autoClose: ANNOUNCED_MS });
+    } else if (job.state === 'failed') {
+      const { message = '', hint = '' } = job.errors[0] ?? {};
+      const text = trans.__('Not done: %1', job.title);
+      Notification.error([text, message, hint].join('\n').trim(), {
+        autoClose: false,
+        actions: [{ label: trans.__('Show'), callback: show }]
+      });
     }
   }
 

@@ -143,7 +143,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
       jobs,
       whereabouts,
       notice,
-      trans
+      trans,
+      show: () => void commands.execute(CommandIDs.show)
     });
     const uploads = new Uploads({
       api,

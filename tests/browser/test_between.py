@@ -47,6 +47,15 @@ def test_a_file_of_home_is_shared_from_the_file_browser(
     s3.wait_until(lambda: s3.object(f"{ORGANIZATION}/data/shared/study.csv") is not None)
     assert s3.body(f"{ORGANIZATION}/data/shared/study.csv") == b"mine"
     assert Panel(page).clipboard() == f"s3://strict-bucket/{ORGANIZATION}/data/shared/study.csv"
+    # The panel is not in sight: what came of it is said in JupyterLab's own way.
+    toast = page.locator(".jp-toast-message")
+    expect(toast.filter(has_text="Done: Copy study.csv")).to_be_visible()
+    own_file(page, "study.csv").click(button="right")
+    page.get_by_role("menuitem", name="Share a Copy in Managed Storage").click()
+    expect(toast.filter(has_text="Not done: Copy study.csv")).to_contain_text("already exists")
+    page.get_by_role("button", name="Show", exact=True).click()
+    panel = Panel(page)
+    expect(panel.region.get_by_role("button", name="Keep both")).to_be_visible()
 
 
 def test_a_row_is_copied_home(home: Path, seed: Seed, panel: Panel, page: Page) -> None:
