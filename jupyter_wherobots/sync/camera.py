@@ -132,6 +132,11 @@ class Camera:
         """The bytes of a small file that is kept; none of a large one."""
         return self._small[path].body if path in self._small else b""
 
+    def kept_stat(self, path: bytes) -> bytes:
+        """The packed stat of a file that is kept; none of another."""
+        kept = self._small.get(path) or self._large.get(path)
+        return b"" if kept is None else kept.stat
+
     def release(self) -> None:
         """Keep nothing any more."""
         for copy in self._large.values():

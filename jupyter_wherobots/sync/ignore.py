@@ -58,8 +58,10 @@ _CACHE_FOLDERS = frozenset(
     (b".cache", b".local/share/Trash", b".Trash", b".npm/_cacache", b".npm/_logs")
 )
 
-_GIT_TEMPORARY = re.compile(rb"\.lock$|/tmp_(?:obj|pack|idx|rev|mtimes|objdir)[^/]*$")
+_GIT_TEMPORARY = re.compile(rb"\.lock$|/gc\.pid$|/tmp_(?:obj|pack|idx|rev|mtimes|objdir)[^/]*$")
 """Git's own for the length of one command; a lock that came back from S3 would block the repository."""
+_GIT_CACHES = re.compile(rb"/objects/(?:info/commit-graphs?|pack/multi-pack-index[^/]*)$")
+"""What git makes from the objects, and makes anew; beside others than it was made from it is an error to ``git fsck``."""
 
 _MESSAGES = {
     SkipReason.CREDENTIALS: "Credentials are not put where others of your organization may read them; "
@@ -134,6 +136,8 @@ class Ignore:
             return SkipReason.CREDENTIALS
         if name == b"__pycache__" or path in _CACHE_FOLDERS or name.startswith(b".Trash-"):
             return SkipReason.CACHE
+        if name == b"commit-graphs" and _is_gits(_GIT_CACHES, path):
+            return SkipReason.CACHE
         return SkipReason.RULE if verdict else None
 
     def file(self, path: bytes, name: bytes, rules: tuple[Rules, ...]) -> SkipReason | None:
@@ -143,8 +147,15 @@ class Ignore:
         verdict = ruled(rules, path, False) if rules else None
         if verdict is False:
             return None
-        if name.startswith(b".~") or (_GIT_TEMPORARY.search(path) and b".git/" in path):
+        if name.startswith(b".~") or _is_gits(_GIT_TEMPORARY, path):
             return SkipReason.TEMPORARY
+        if _is_gits(_GIT_CACHES, path):
+            return SkipReason.CACHE
         if _SECRET_FILES.fullmatch(path):
             return SkipReason.CREDENTIALS
         return SkipReason.RULE if verdict else None
+
+
+def _is_gits(pattern: re.Pattern[bytes], path: bytes) -> bool:
+    """Whether a path is one of these of git's."""
+    return b".git/" in path and pattern.search(path) is not None

@@ -16,6 +16,7 @@ from ..errors import AccessDenied, WherobotsError
 from . import manifest
 from .asides import Asides
 from .capture import WHOLE
+from .checkout import RepositoryPusher
 from .clock import Deadline
 from .crew import Alone
 from .engine import Engine, as_conflicts
@@ -28,24 +29,10 @@ from .plan import Delete, Plan, Put, in_waves, plan
 from .push import Pusher
 from .remote import Remote
 from .removal import Remover, unrisky
-from .repository import (
-    Branches,
-    Heads,
-    heads_of,
-    is_head,
-    is_object,
-    is_packed_refs,
-    is_ref,
-    lost_objects,
-    object_folders,
-    outdated,
-    split,
-)
-from .scan import Scan, Scanner
+from .repository import split
+from .scan import Scan
 from .status import MAX_NAMED, NotDurable, PassReport, PendingDeletes, Why, shown
 
-_ROUNDS = 3
-"""So often a repository's objects are looked for in one pass while they keep moving."""
 _MANIFEST_PAUSE = 10.0, 600.0
 """Seconds between two manifests, at least and at most, while nobody asks for a pass."""
 _MANIFEST_RATE = 2048
@@ -211,11 +198,9 @@ class Passes:
 
         sent -= asides.refused
         push(sent - self._refused)
+        scanner = engine.scanner(halt)
         for heads in repositories:
-            try:
-                self._push_repository(ground, pusher, heads, tally)
-            finally:
-                pusher.camera.release()
+            RepositoryPusher(ground, scanner, pusher, heads.folder).push(heads.puts)
         failpoint("pass.pushed")
         if halt.is_set():
             return
@@ -255,78 +240,6 @@ class Passes:
             judging=order.kind is Kind.FULL,
             last=order.last,
         )
-
-    def _push_repository(self, ground: Ground, pusher: Pusher, heads: Heads, tally: Tally) -> None:
-        """Put a repository's objects, and then its heads as they were before the objects were looked for."""
-        engine = self._engine
-        halt = ground.halt
-        scanner: Scanner = engine.scanner(halt)
-        puts = {put.entry.path: put for put in heads.puts}
-        for _ in range(_ROUNDS):
-            if halt.is_set():
-                return
-            # Those of a busy repository are others by now.
-            before = scanner.scan([heads.folder], deep=True)
-            for put in heads_of(before, heads.folder, engine.journal):
-                if put.entry.path not in puts and not put.is_doubt:
-                    tally.expect(put.entry)
-                puts[put.entry.path] = put
-            ready = pusher.prepare(puts.values())
-            failpoint("pass.heads-captured")
-            found = [scanner.scan([each], deep=True) for each in object_folders(before)]
-            objects = {
-                entry.path: Put(entry, engine.journal.get(entry.path))
-                for each in found
-                for entry in each.changed
-                if is_object(entry.path, heads.folder)
-            }
-            tally.vanished.clear()
-            for put in objects.values():
-                tally.expect(put.entry)
-            pusher.push([*objects.values()])
-            failpoint("pass.objects-pushed")
-            whole = all(each.complete for each in found) and not lost_objects(before, found)
-            if whole and not tally.vanished and not tally.unsaved.keys() & objects.keys():
-                captured = {put.entry.path for put in ready}
-                missed = puts.keys() & tally.unsaved.keys() - captured
-                # Branches, and what is checked out, mean something only together.
-                if not any(is_ref(path) for path in missed):
-                    branches = Branches(ground, tally, heads.folder)
-                    self._push_heads(pusher, ready, branches, tally)
-                    return
-        for path in puts.keys() & tally.unsaved.keys():
-            message = "It waits for the objects of its repository, which is busy."
-            tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
-
-    def _push_heads(
-        self, pusher: Pusher, ready: list[Put], branches: Branches, tally: Tally
-    ) -> None:
-        """Put what was captured of a repository, such that ``HEAD`` names a branch that is there after each put."""
-        heads = {put.entry.path: put for put in ready if is_head(put.entry.path)}
-        lists = [put for put in ready if is_packed_refs(put.entry.path)]
-        pusher.push([put for put in ready if put not in lists and put.entry.path not in heads])
-        lists = [put for put in lists if self._push_outdated(pusher, put, tally)]
-        # The list may have lost the branch that was left, or have got the one that is checked out now.
-        for turn in (lists, []):
-            now = [path for path in heads if branches.has(path, pusher.camera.kept(path))]
-            pusher.push([heads.pop(path) for path in now])
-            if not tally.unsaved.keys() & set(now):
-                pusher.push(turn)
-        for path in heads:
-            message = "It waits for the branch that it names."
-            tally.not_durable[path] = NotDurable(shown(path), Why.REPOSITORY, message)
-
-    def _push_outdated(self, pusher: Pusher, packed: Put, tally: Tally) -> bool:
-        """Put what a list says of branches over the files that S3 still has of them. Whether they say so all."""
-        engine, camera = self._engine, pusher.camera
-        puts = []
-        body = camera.kept(packed.entry.path)
-        for put, said in outdated(packed, body, engine.journal, engine.root):
-            camera.stand_in(put.entry, said)
-            tally.expect(put.entry)
-            puts.append(put)
-        pusher.push(puts)
-        return not tally.unsaved.keys() & {put.entry.path for put in puts}
 
     # -- the manifest -----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ existed, however busy it was.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..errors import NotFound, PreconditionFailed
@@ -129,22 +129,43 @@ def is_ref(path: bytes) -> bool:
     return is_one or is_packed_refs(path) or is_head(path)
 
 
-def outdated(packed: Put, body: bytes, journal: Journal, root: int) -> Iterator[tuple[Put, bytes]]:
-    """The branches that S3 has as files of their own, with what the list that took them in says of them.
+def named(head: bytes) -> list[bytes]:
+    """The branch that a ``HEAD`` with these bytes names, or none."""
+    return [head[len(_REF) :].strip()] if head.startswith(_REF) else []
 
-    ``body`` is that of the list. Git believes such a file before the list, and it is deleted in S3 only when it was found gone
-    twice: an instance that starts before would have the branch as it was some commits ago.
+
+def pointers(folder: bytes) -> list[bytes]:
+    """The paths in a folder of a repository that mean something only together: what is checked out, the list of branches."""
+    if _OBJECTS in folder.split(b"/"):
+        return []
+    head = folder + b"/" + _HEAD
+    return [head, folder + _PACKED_REFS] if is_head(head) else []
+
+
+def listed(
+    packed: Put, body: bytes, wanted: Collection[bytes], journal: Journal, root: int
+) -> Iterator[tuple[Put, bytes]]:
+    """Branches that are to be put as files of their own although git has them in a list only, and what they say then.
+
+    Those of ``wanted`` that S3 does not have so; and those that it still has from before, saying something else: git believes
+    such a file before the list, and it is deleted in S3 only when it was found gone twice, so an instance that
+    starts before would have the branch as it was some commits ago. ``body`` is that of the list.
     """
     place = packed.entry.path.removesuffix(_PACKED_REFS)
     for line in body.splitlines():
         value, _, ref = line.partition(b" ")
         path = place + b"/" + ref
-        row = journal.get(path) if ref.startswith(_REFS + b"/") else None
-        if row is None or not row.etag or row.flags & _NOT_OURS:
+        if not ref.startswith(_REFS + b"/"):
+            continue
+        row = journal.get(path)
+        if row is not None and row.flags & _NOT_OURS:
             continue
         said = value + b"\n"
-        if row.sha256 != hashlib.sha256(said).digest() and beneath.is_missing(root, path):
-            yield Put(Entry(path, row.stat or packed.entry.stat, 1), row), said
+        known = row.sha256 if row is not None and row.etag else None
+        needed = ref in wanted if known is None else known != hashlib.sha256(said).digest()
+        if needed and beneath.is_missing(root, path):
+            stat = row.stat if row is not None and row.stat else packed.entry.stat
+            yield Put(Entry(path, stat, 1), row), said
 
 
 class Branches:
@@ -160,11 +181,9 @@ class Branches:
 
         Raises StorageError.
         """
-        if not body.startswith(_REF):
-            return True
-        ref = body[len(_REF) :].strip()
         # A submodule has branches of its own, another working tree those of the repository.
-        return all(self._has(place, ref) for place in {head.rpartition(b"/")[0], self._folder})
+        places = {head.rpartition(b"/")[0], self._folder}
+        return all(self._has(place, ref) for ref in named(body) for place in places)
 
     def _has(self, place: bytes, ref: bytes) -> bool:
         path, packed = place + b"/" + ref, place + _PACKED_REFS

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jupyter_wherobots.sync.scan import Scan, Scanner
 from jupyter_wherobots.sync.status import Why
 from tests.adversary.committer import git
 from tests.adversary.conftest import Restored, at_work
-from tests.strict_s3 import Call
+from tests.strict_s3 import Call, When
 from tests.sync.conftest import Place
 
 pytestmark = pytest.mark.process
@@ -112,6 +114,79 @@ def test_a_branch_that_is_packed_is_saved(
         git(repository, "pack-refs", "--all")
         assert sync.run_pass().complete
     assert git(restored() / "repo", "branch", "--show-current") == "other\n"
+
+
+@pytest.mark.parametrize("fails", ["repo/.git/HEAD", "repo/.git/refs/heads/other", None])
+def test_what_is_checked_out_is_on_the_list_or_a_file_at_every_moment(
+    place: Place, restored: Restored, repository: Path, fails: str | None
+) -> None:
+    """``HEAD`` leaves a branch that the list loses for one that only the list has: whichever came first would be alone."""
+    git(repository, "checkout", "-qb", "left")
+    git(repository, "pack-refs", "--all")
+    with place.engine() as sync:
+        for _ in range(3):
+            sync.run_pass()
+        assert "repo/.git/refs/heads/left" not in place.remote()
+        was = head(repository)
+        git(repository, "checkout", "-qb", "other")
+        (repository / "file").write_text("second")
+        commit(repository, "second")
+        git(repository, "branch", "-qD", "left")
+        git(repository, "pack-refs", "--all")
+        states = [was]
+
+        def look(_: Call) -> None:
+            states.append(head(restored() / "repo"))
+
+        if fails is None:
+            for name in ("HEAD", "packed-refs", "refs/heads/other"):
+                place.s3.on("PutObject", look, key=place.key(f"repo/.git/{name}"), when=When.AFTER)
+        else:
+            place.s3.fail("PutObject", key=place.key(fails), times=None)
+        assert sync.run_pass().complete == (fails is None)
+        look_again = head(restored() / "repo")
+        assert look_again in (was, head(repository))
+        place.s3.heal()
+        assert sync.run_pass().complete
+        assert set(states) <= {was, head(repository)}
+        assert fails is not None or len(states) == 4
+        for _ in range(3):
+            sync.run_pass()
+        assert "repo/.git/refs/heads/other" not in place.remote()
+    assert head(restored() / "repo") == head(repository) != was
+
+
+def test_a_scan_that_git_works_under_is_no_state_of_the_repository(
+    place: Place, restored: Restored, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks at ``HEAD``, then a branch is left and deleted, then it looks at the list of branches."""
+    git(repository, "checkout", "-qb", "left")
+    git(repository, "pack-refs", "--all")
+    with place.engine() as sync:
+        for _ in range(3):
+            sync.run_pass()
+        git(repository, "branch", "another")
+        git(repository, "pack-refs", "--all")
+        scan, torn = Scanner.scan, 0
+
+        def slow_scan(self: Scanner, only: Any = None, **how: Any) -> Scan:
+            nonlocal torn
+            found = scan(self, only, **how)
+            if only == [b"repo/.git"] and not torn:
+                torn += 1
+                git(repository, "checkout", "-q", "main")
+                git(repository, "branch", "-qD", "left")
+                path = b"repo/.git/packed-refs"
+                found.changed = [each for each in found.changed if each.path != path]
+                found.changed += [e for e in scan(self, only, **how).changed if e.path == path]
+            return found
+
+        monkeypatch.setattr(Scanner, "scan", slow_scan)
+        sync.run_pass()
+        head(restored() / "repo")
+        assert torn
+        assert sync.run_pass().complete
+    assert git(restored() / "repo", "branch", "--show-current") == "main\n"
 
 
 def test_a_branch_is_deleted_before_its_objects(

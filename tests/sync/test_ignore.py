@@ -100,7 +100,11 @@ def test_caches_and_leavings_stay_here(place: Place) -> None:
     place.write(".npm/_cacache/index-v5/x")
     place.write(".~nb.ipynb")
     place.write("r/.git/index.lock")
+    place.write("r/.git/gc.pid")
     place.write("r/.git/objects/pack/tmp_pack_x")
+    place.write("r/.git/objects/pack/multi-pack-index-1234.bitmap")
+    place.write("r/.git/objects/info/commit-graph")
+    place.write("r/.git/modules/m/objects/info/commit-graphs/commit-graph-chain")
     # None of these is one of those.
     place.write("other/CACHEDIR.TAG", b"Signature: none\n")
     place.write("env/CACHEDIR.TAG", CACHE_SIGNATURE)
@@ -108,6 +112,8 @@ def test_caches_and_leavings_stay_here(place: Place) -> None:
     place.write("work/.cache/x")
     place.write(".npm/notes")
     place.write("poetry.lock")
+    place.write("r/.git/objects/info/alternates")
+    place.write("objects/info/commit-graph")
     place.write("trash/x")
     report = place.engine().run_pass()
     assert report.complete
@@ -118,6 +124,8 @@ def test_caches_and_leavings_stay_here(place: Place) -> None:
         "work/.cache/x",
         ".npm/notes",
         "poetry.lock",
+        "r/.git/objects/info/alternates",
+        "objects/info/commit-graph",
         "trash/x",
     }
     assert reasons(report) == {
@@ -130,7 +138,11 @@ def test_caches_and_leavings_stay_here(place: Place) -> None:
         ".npm/_cacache/": SkipReason.CACHE,
         ".~nb.ipynb": SkipReason.TEMPORARY,
         "r/.git/index.lock": SkipReason.TEMPORARY,
+        "r/.git/gc.pid": SkipReason.TEMPORARY,
         "r/.git/objects/pack/tmp_pack_x": SkipReason.TEMPORARY,
+        "r/.git/objects/pack/multi-pack-index-1234.bitmap": SkipReason.CACHE,
+        "r/.git/objects/info/commit-graph": SkipReason.CACHE,
+        "r/.git/modules/m/objects/info/commit-graphs/": SkipReason.CACHE,
     }
 
 
