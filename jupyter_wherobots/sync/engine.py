@@ -46,6 +46,7 @@ from .status import (
     ConflictKind,
     LeaseStatus,
     NotDurable,
+    PassReport,
     RestoreReport,
     shown,
 )
@@ -79,6 +80,7 @@ class Engine:
         self.notes: tuple[str, ...] = ()
         self.lease: Lease | None = None
         """None until something is to be written."""
+        self._lost_is_written = False
         self.lost: tuple[NotDurable, ...] = ()
         """What the last stop could not save."""
         self.memory = Memory()
@@ -191,6 +193,7 @@ class Engine:
         self.journal.set_meta(restored=_LISTED)
         failpoint("engine.listed")
         self.lost = last_stop.parsed(last_stop.read(self.state) or arrivals.last_stop)
+        self._lost_is_written = bool(self.lost)
         self._restorer = Restorer(
             self.root,
             self._aside,
@@ -290,6 +293,17 @@ class Engine:
             Remote(self._s3, self._options.capabilities or FULL).bounded(
                 max(0.1, until.left() or 0.1)
             ).replace_own(key, body, None)
+
+    def settle_lost(self) -> None:
+        """What the last stop did not save is known by now, and all of home is saved: no later start is to say it again."""
+        if not self._lost_is_written:
+            return
+        with suppress(WherobotsError, OSError):
+            body = last_stop.packed(PassReport(complete=True), self.clock.now())
+            last_stop.write(self.state, body)
+            key = self.names.prefix + last_stop.NAME
+            Remote(self._s3, self._options.capabilities or FULL).replace_own(key, body, None)
+            self._lost_is_written = False
 
     def may_delete(self, remote: Remote) -> bool:
         """Whether deletions are mirrored, here and now."""

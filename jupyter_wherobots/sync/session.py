@@ -207,6 +207,8 @@ class Session:
         except (OSError, sqlite3.Error) as error:
             report = self.not_made(self._unusable(error))
         whole = order.kind is not Kind.FOLDERS
+        if report.complete and whole and not order.last:
+            engine.settle_lost()
         # A pass that only made way for the last one has nothing to complain about.
         told = replace(report, error=None) if self._interrupt.is_set() else report
         if self.watcher is not None and whole:

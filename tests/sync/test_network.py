@@ -256,6 +256,25 @@ def test_what_a_stop_lost_is_written_down_and_shown(place: Place, tmp_path: Path
     assert json.loads(place.s3.body(PREFIX + last_stop.NAME))["complete"]
 
 
+def test_what_a_stop_lost_is_shown_until_home_is_saved(place: Place, tmp_path: Path) -> None:
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("lost")
+        place.s3.fail("PutObject", code="InternalError", key=place.key("lost"), times=None)
+        assert not sync.final(10.0).complete
+    with place.engine() as again:
+        again.restore()
+        assert not again.run_pass().complete
+        place.s3.heal()
+        assert again.run_pass().complete
+        assert [each.path for each in again.status().lost_at_last_stop] == ["lost"]
+    # That one was killed: what it saved is not lost, neither here nor in a new home.
+    for home, state in ((place.home, place.state), (tmp_path / "home2", tmp_path / "state2")):
+        with place.engine(home=home, state=state) as third:
+            third.restore()
+            assert third.status().lost_at_last_stop == ()
+
+
 def test_a_stop_whose_time_is_over_before_the_scan_names_what_was_not_saved(place: Place) -> None:
     with place.engine(lease=False) as sync:
         place.write("a", b"one")
