@@ -217,6 +217,8 @@ def _tell_pass(report: PassReport, mirror: _Mirror, *, as_json: bool) -> ExitCod
                 f"{report.pending_deletes.message} They stay in S3 until you say that it is meant:"
             )
             print("  jupyter wherobots sync --once --confirm-deletes")
+        for note in report.notes:
+            print(f"note: {printable(note)}")
     _tell_errors(report.restore.error if report.restore else None, report.error)
     if report.restore is not None:
         _tell_not_restored(report.restore)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import S3Environment
 from tests.jupyter_process import Output
-from tests.strict_s3 import StrictS3
+from tests.strict_s3 import Quirk, StrictS3
 
 pytestmark = pytest.mark.process
 
@@ -132,6 +132,14 @@ def test_what_is_not_saved_is_named_and_is_code_3(
     assert re.search(r"^  large: .+", err, re.MULTILINE), err
     assert "1 file is not saved" in err
     assert strict_s3.body(f"{HOME}a folder/naïve & 100%.txt") == b"text"
+
+
+def test_what_a_store_cannot_do_is_said(
+    strict_s3: StrictS3, start: Start, home: Path, tmp_path: Path
+) -> None:
+    strict_s3.quirks.add(Quirk.IGNORES_IF_MATCH_ON_DELETE)
+    out, err = start("sync", "--once", *options(home, tmp_path / "state")).communicate(timeout=60)
+    assert "note: So what is deleted in home is not deleted in S3." in out, err
 
 
 def test_emptied_homes_delete_nothing_before_a_persons_word(
