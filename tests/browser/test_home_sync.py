@@ -92,7 +92,7 @@ def test_what_waits_is_counted_and_named(
         view.get_by_role("button", name="refused/.hidden").click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text("does not open hidden files")
-        page.keyboard.press("Escape")
+        dialog.get_by_role("button", name="Close").click()
     finally:
         s3_of_home.allow_all()
     view.get_by_role("button", name="Save now").click()

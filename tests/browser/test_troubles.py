@@ -86,7 +86,7 @@ def test_what_is_gone_is_said_wherever_one_comes_from(
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("“a.csv” was not opened")
     expect(dialog).to_contain_text("does not exist")
-    page.keyboard.press("Escape")
+    dialog.get_by_role("button", name="Close").click()
     expect(panel.row("a.csv")).to_have_count(0)
     s3.delete(f"org-4711/{OWN}folder/b.csv")
     s3.deny(f"org-4711/{OWN}", Access)
