@@ -71,8 +71,9 @@ class Passes:
         """How long the last scan of all of home took."""
         self.folders: Collection[bytes] = ()
         """The folders of home that are mirrored."""
-        self._refused: set[bytes] = set()
-        """Files of passes that ended because too much was denied: they go last, or some of them might end every pass."""
+        self._refused: dict[bytes, None] = {}
+        """Files of passes that ended because too much was denied: they go last, or some of them might end every pass;
+        the latest at the very end."""
         self._essence: object = None
         self._manifest_from: float | None = None
         """The moment from which on the next manifest may be put without anybody asking."""
@@ -139,8 +140,9 @@ class Passes:
 
     def _remember(self, order: Order, scan: Scan, made: Plan, tally: Tally, halt: Halt) -> None:
         if isinstance(halt.error, AccessDenied):
-            failed = (path for path, each in tally.not_durable.items() if each.why is Why.FAILED)
-            self._refused.update(failed)
+            failed = {path for path, each in tally.not_durable.items() if each.why is Why.FAILED}
+            earlier = (path for path in self._refused if path not in failed)
+            self._refused = dict.fromkeys((*earlier, *failed))
         elif order.kind is Kind.FULL and not halt.is_set():
             self._refused.clear()
         # A scan that was cut short says nothing of what it has not reached.
@@ -191,13 +193,16 @@ class Passes:
         asides = Asides(ground, pusher.writer, tally)
         asides.keep([put for put in ordered.circles if put.entry.path in sent])
 
+        turn = {path: number for number, path in enumerate(self._refused)}
+
         def push(paths: Collection[bytes]) -> None:
             for wave in ordered.waves:
-                mine = (put for put in wave if put.entry.path in paths)
+                mine = [put for put in wave if put.entry.path in paths]
+                mine.sort(key=lambda put: turn.get(put.entry.path, 0))
                 pusher.push([put for put in mine if not _has_to_wait(put, waits, tally)])
 
         sent -= asides.refused
-        push(sent - self._refused)
+        push(sent - turn.keys())
         scanner = engine.scanner(halt)
         for heads in repositories:
             RepositoryPusher(ground, scanner, pusher, heads.folder).push(heads.puts)
@@ -210,7 +215,7 @@ class Passes:
         deletes = [each for each in deletes if not _was_put(each, engine.journal)]
         remover.remove(unrisky([*deletes, *asides.done], tally.unsaved), told)
         failpoint("pass.removed")
-        push(sent & self._refused)
+        push(sent & turn.keys())
 
     def _due(self, puts: list[Put]) -> list[Put]:
         """What is sent upon a mere hint: not what was sent just now, and nothing large, which the full passes are for."""

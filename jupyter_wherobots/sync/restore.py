@@ -131,7 +131,7 @@ class Restorer:
                 for start in range(0, len(some), _BATCH):
                     self._fetch_batch(some[start : start + _BATCH], left, told)
         finally:
-            self.wishes = sorted((*self.wishes, *left), key=self._next_time)
+            self.wishes = self._next_time((*self.wishes, *left))
         if not self._halt.is_set():
             self._finish_folders()
 
@@ -143,14 +143,16 @@ class Restorer:
         )
         crew.run(lambda some: self._deliver(some, left, told))
 
-    def _next_time(self, wish: Wish) -> tuple[bool, tuple[int, int]]:
-        """Sorts wishes for another attempt: those that failed come last, or some of them might end every attempt.
+    def _next_time(self, wishes: Iterable[Wish]) -> list[Wish]:
+        """The order of another attempt: those that failed come last, the latest of them at the very end.
 
-        But not if nothing ever came: S3 is down then, and the most valuable ones were tried first.
+        Else some of them might end every attempt. But not if nothing ever came: S3 is down then, and the most valuable
+        ones were tried first.
         """
-        denied = isinstance(self._halt.error, AccessDenied)
-        late = (denied or self.harvest.done > 0) and wish.path in self.harvest.failures
-        return late, order(wish)
+        one_by_one = isinstance(self._halt.error, AccessDenied) or self.harvest.done > 0
+        failed = self.harvest.failures if one_by_one else ()
+        turn = {path: number for number, path in enumerate(failed, 1)}
+        return sorted(wishes, key=lambda wish: (turn.get(wish.path, 0), order(wish)))
 
     def _make_folders(self) -> None:
         for path in (*self._arrivals.folders, *sorted(self._arrivals.fresh)):
@@ -203,6 +205,7 @@ class Restorer:
         for fetched in batch:
             wish = fetched.wish
             if fetched.failure is not None:
+                harvest.failures.pop(wish.path, None)
                 harvest.failures[wish.path] = fetched.failure
                 continue
             left.discard(wish)
