@@ -63,8 +63,8 @@ function useSummary(): ISummary {
     const percent = size === 0 ? 0 : Math.floor((100 * sent) / size);
     const title =
       files === 1
-        ? trans.__('Uploading 1 file, %1 %%', percent)
-        : trans.__('Uploading %1 files, %2 %%', files, percent);
+        ? trans.__('Uploading 1 file, %1\u00a0%%', percent)
+        : trans.__('Uploading %1 files, %2\u00a0%%', files, percent);
     return { title, progress: { value: sent, max: size } };
   }
   if (running.length > 0) {
