@@ -21,6 +21,7 @@ from ..errors import (
     Unreachable,
     WherobotsError,
 )
+from . import libraries
 from .credentials import CredentialSource
 from .failures import from_s3, was_retried
 from .session import Session, Timeouts
@@ -199,6 +200,7 @@ class S3:
         ``once``: the request can be done only once, so that a second try (botocore's own) may be
         refused for what the first one did. Then nothing is known: Unreachable.
         """
+        libraries.load()
         try:
             yield
         except _failures() as exc:

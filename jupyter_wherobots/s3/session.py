@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import NotConfigured
+from . import libraries
 from .credentials import Credentials
 
 _RENEW_INTERVAL = 30.0  # seconds between two looks for new credentials after a refusal
@@ -59,6 +60,7 @@ class Session:
         """The botocore session itself."""
         with self._lock:
             if self._botocore is None:
+                libraries.load()
                 import botocore.session
 
                 session = botocore.session.Session()
@@ -189,6 +191,7 @@ class Session:
         ``read`` and ``whole``: seconds for the next piece of an answer, and for a request as a
         whole.
         """
+        libraries.load()
         from obstore.store import S3Store
 
         endpoint, virtual = self.address(timeouts)

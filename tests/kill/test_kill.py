@@ -106,7 +106,8 @@ class Scene:
             assert not lost, change
 
     def check_pod_lost(self, folder: Path) -> None:
-        """What is in S3 at this moment comes back, all of it, in an instance that has nothing else."""
+        """What is in S3 now comes back, all of it, in an instance that has nothing else."""
+        self.s3.wait_until_left()
         wanted = sorted(self.stored().values())
         code, said = self.run("recover", home=folder / "home", state=folder / "state")
         assert (code, said) == (0, ""), said

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 PREFIX = "org/notebooks/customer-abc/"
 OURS = PREFIX + ".wherobots/"
+EARLIER = " (earlier version "
 ODD = OURS + "names/"
 
 
@@ -219,6 +220,8 @@ class Model:
         if after is None:
             had = {path for path in gone if before.thing in home.past[path]}
             old = any(gone[path] > 1 for path in had)
+            # Copies that the engine made itself, of what was about to be overwritten.
+            old = old or (before.beside and before.writer == writer and EARLIER in key)
             _require(old, "I3: deleted, but nobody removed it two passes ago", change)
             meant = bool(home.mirrored()) or bool(had & home.confirmed)
             _require(meant, "I3: the last of a home was deleted", change)

@@ -128,6 +128,7 @@ class Connection(asyncio.Protocol):
         self._busy = False
         self._task: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
+        self._lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -135,13 +136,23 @@ class Connection(asyncio.Protocol):
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
+        self._lost.set()
+        if self._task is None or self._task.done():
+            self._connections.discard(self)
+        else:
+            self._task.add_done_callback(lambda _: self._connections.discard(self))
         self.resume_writing()
         if self._request is not None and not self._busy:
             self._app.abandoned(self._request)
             self._meter.ended(self._request)
         # A request that was complete goes on without its client, as it does in S3: that is how
         # a PUT takes effect after the client has given up waiting.
+
+    async def end(self) -> None:
+        """Wait until the client is gone and what it had asked for is done."""
+        await self._lost.wait()
+        if self._task is not None:
+            await asyncio.wait({self._task})
 
     def abort(self) -> None:
         """Drop the connection so that the client sees a reset, not an orderly end."""

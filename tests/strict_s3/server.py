@@ -274,6 +274,18 @@ class StrictS3:
 
     # The state
 
+    def wait_until_left(self, timeout: float = 10.0) -> None:
+        """Block until no client is connected, and all that they had sent is carried out. Raises TimeoutError.
+
+        What a killed process sent last may be read only after its death.
+        """
+        control.Remote(self.url)("stats")  # accepted after all who came before
+        asyncio.run_coroutine_threadsafe(self._left(), self._loop).result(timeout)
+
+    async def _left(self) -> None:
+        while self._connections:
+            await asyncio.gather(*(each.end() for each in self._connections))
+
     def put(
         self,
         key: str,
