@@ -6,6 +6,7 @@ What each can do differs; a test states the stores it runs on by the fixtures th
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,12 @@ from tests.strict_s3 import StrictS3
 ACCESS_KEY = "test-access-key"
 SECRET_KEY = "test-secret-key"
 REGION = "us-east-1"
+
+
+def pytest_configure() -> None:
+    # A shell that starts the tests in the background has them ignore it, and so all that they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Endpoint(Protocol):
