@@ -120,9 +120,10 @@ def lines(server: Running) -> list[str]:
         return found
     found.append(f"  home     {status['home']}: {_state(sync)}")
     found += [f"           {printable(note)}" for note in sync["notes"]]
+    unread = [each for each in sync["skipped"] if each["reason"] == "unreadable"]
     found += [
         f"  unread   {printable(each['path'])}: {printable(each['message'])}"
-        for each in [each for each in sync["skipped"] if each["reason"] == "unreadable"][:20]
+        for each in unread[:20]
     ]
     found += [
         f"  waiting  {printable(file['path'])}: {printable(file['message'])}"

@@ -7,8 +7,20 @@ stubs in place of its modules, and these stay there for as long as the process l
 
 from __future__ import annotations
 
+import importlib
 import threading
 
+_NAMES = (
+    "botocore.awsrequest",
+    "botocore.config",
+    "botocore.exceptions",
+    "botocore.loaders",
+    "botocore.parsers",
+    "botocore.session",
+    "botocore.utils",
+    "obstore.exceptions",
+    "obstore.store",
+)
 _lock = threading.Lock()
 _loaded = threading.Event()
 
@@ -18,7 +30,6 @@ def load() -> None:
     if _loaded.is_set():
         return
     with _lock:
-        import obstore.exceptions
-        import obstore.store  # noqa: F401 - imported for those who come after
-
+        for name in _NAMES:
+            importlib.import_module(name)
         _loaded.set()

@@ -288,11 +288,10 @@ class Engine:
 
     def write_down(self, body: bytes, until: Deadline) -> None:
         """Put what the last stop could not save where another machine finds it; failing is not worth an error."""
-        key = self.names.prefix + last_stop.NAME
+        # There is no time for a probe.
+        remote = Remote(self._s3, self._options.capabilities or FULL)
         with suppress(WherobotsError):
-            Remote(self._s3, self._options.capabilities or FULL).bounded(
-                max(0.1, until.left() or 0.1)
-            ).replace_own(key, body, None)
+            self._put_last_stop(remote.bounded(max(0.1, until.left() or 0.1)), body)
 
     def settle_lost(self) -> None:
         """What the last stop did not save is known by now, and all of home is saved: no later start is to say it again."""
@@ -301,9 +300,12 @@ class Engine:
         with suppress(WherobotsError, OSError):
             body = last_stop.packed(PassReport(complete=True), self.clock.now())
             last_stop.write(self.state, body)
-            key = self.names.prefix + last_stop.NAME
-            Remote(self._s3, self._options.capabilities or FULL).replace_own(key, body, None)
+            remote = Remote(self._s3, self._options.capabilities or self._probe())
+            self._put_last_stop(remote, body)
             self._lost_is_written = False
+
+    def _put_last_stop(self, remote: Remote, body: bytes) -> None:
+        remote.replace_own(self.names.prefix + last_stop.NAME, body, None)
 
     def may_delete(self, remote: Remote) -> bool:
         """Whether deletions are mirrored, here and now."""

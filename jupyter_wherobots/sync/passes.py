@@ -23,7 +23,7 @@ from .engine import Engine, as_conflicts
 from .failpoints import failpoint
 from .filestat import unpack
 from .ground import Ground, Tally
-from .journal import Flag, Journal
+from .journal import Journal
 from .patience import Halt
 from .plan import Delete, Plan, Put, in_waves, plan
 from .push import Pusher
@@ -66,7 +66,7 @@ class Passes:
         """What was not durable when the last pass ended."""
         self.held = PendingDeletes()
         self.gone_once = False
-        """The last full pass found files gone for the first time; only a second look lets them be deleted in S3."""
+        """That of the last full pass."""
         self.scan_seconds = 0.0
         """How long the last scan of all of home took."""
         self.folders: Collection[bytes] = ()
@@ -155,11 +155,7 @@ class Passes:
         self.unsaved.update(tally.not_durable)
         if order.kind is Kind.FULL and not scan.stopped:
             self.held = made.held
-            rows = dict(made.rows).values()
-            self.gone_once = any(
-                row is not None and row.flags & Flag.ABSENT and not row.flags & Flag.HELD
-                for row in rows
-            )
+            self.gone_once = made.gone_once
 
     # -- carrying out -----------------------------------------------------------------------------------
 

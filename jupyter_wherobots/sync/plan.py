@@ -96,6 +96,15 @@ class Plan:
     not_durable: dict[bytes, NotDurable] = field(default_factory=dict)
     held: PendingDeletes = field(default_factory=PendingDeletes)
 
+    @property
+    def gone_once(self) -> bool:
+        """Whether files are gone for the first time: only a second look lets them be deleted in S3."""
+        rows = dict(self.rows).values()
+        return any(
+            row is not None and row.flags & Flag.ABSENT and not row.flags & Flag.HELD
+            for row in rows
+        )
+
 
 @dataclass(frozen=True)
 class Waves:

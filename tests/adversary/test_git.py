@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jupyter_wherobots.sync.scan import Scan, Scanner
+from jupyter_wherobots.sync.service import HomeSync
 from jupyter_wherobots.sync.status import Why
 from tests.adversary.committer import git
 from tests.adversary.conftest import Restored, at_work
@@ -116,16 +119,23 @@ def test_a_branch_that_is_packed_is_saved(
     assert git(restored() / "repo", "branch", "--show-current") == "other\n"
 
 
-@pytest.mark.parametrize("fails", ["repo/.git/HEAD", "repo/.git/refs/heads/other", None])
-def test_what_is_checked_out_is_on_the_list_or_a_file_at_every_moment(
-    place: Place, restored: Restored, repository: Path, fails: str | None
-) -> None:
-    """``HEAD`` leaves a branch that the list loses for one that only the list has: whichever came first would be alone."""
+@contextmanager
+def on_a_packed_branch(place: Place, repository: Path) -> Iterator[HomeSync]:
+    """An engine that has saved all; what is checked out is ``left``, which nothing but the list of branches has."""
     git(repository, "checkout", "-qb", "left")
     git(repository, "pack-refs", "--all")
     with place.engine() as sync:
         for _ in range(3):
             sync.run_pass()
+        yield sync
+
+
+@pytest.mark.parametrize("fails", ["repo/.git/HEAD", "repo/.git/refs/heads/other", None])
+def test_what_is_checked_out_is_on_the_list_or_a_file_at_every_moment(
+    place: Place, restored: Restored, repository: Path, fails: str | None
+) -> None:
+    """``HEAD`` leaves a branch that the list loses for one that only the list has: whichever came first would be alone."""
+    with on_a_packed_branch(place, repository) as sync:
         assert "repo/.git/refs/heads/left" not in place.remote()
         was = head(repository)
         git(repository, "checkout", "-qb", "other")
@@ -160,11 +170,7 @@ def test_a_scan_that_git_works_under_is_no_state_of_the_repository(
     place: Place, restored: Restored, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It looks at ``HEAD``, then a branch is left and deleted, then it looks at the list of branches."""
-    git(repository, "checkout", "-qb", "left")
-    git(repository, "pack-refs", "--all")
-    with place.engine() as sync:
-        for _ in range(3):
-            sync.run_pass()
+    with on_a_packed_branch(place, repository) as sync:
         git(repository, "branch", "another")
         git(repository, "pack-refs", "--all")
         scan, torn = Scanner.scan, 0

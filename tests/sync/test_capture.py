@@ -360,12 +360,18 @@ def commit(repository: Path, number: int) -> None:
     git(repository, "commit", "-qm", str(number))
 
 
-def test_refs_never_come_before_what_they_point_to(place: Place) -> None:
-    """While objects are put a commit is made: what S3 holds after each write is a sound repository."""
+def begun(place: Place) -> Path:
+    """A repository with one commit."""
     repository = place.home / "repo"
     repository.mkdir()
     git(repository, "init", "-q")
     commit(repository, 0)
+    return repository
+
+
+def test_refs_never_come_before_what_they_point_to(place: Place) -> None:
+    """While objects are put a commit is made: what S3 holds after each write is a sound repository."""
+    repository = begun(place)
     with place.engine(concurrency=1) as sync:
         sync.run_pass()
         count = 0
@@ -408,10 +414,7 @@ def restored(place: Place, name: str) -> Path:
 
 def test_a_branch_that_was_packed_is_not_what_it_was_before(place: Place) -> None:
     """Its file in S3 is deleted two passes later; the instance may be gone by then, and git believes the file."""
-    repository = place.home / "repo"
-    repository.mkdir()
-    git(repository, "init", "-q")
-    commit(repository, 0)
+    repository = begun(place)
     with place.engine() as sync:
         sync.run_pass()
         commit(repository, 1)
@@ -446,10 +449,7 @@ def test_a_branch_that_was_packed_is_not_what_it_was_before(place: Place) -> Non
 def test_a_packed_branch_that_cannot_be_put_keeps_the_list_back(
     place: Place, faults: list[tuple[str, Fault]]
 ) -> None:
-    repository = place.home / "repo"
-    repository.mkdir()
-    git(repository, "init", "-q")
-    commit(repository, 0)
+    repository = begun(place)
     with place.engine() as sync:
         sync.run_pass()
         was = git(repository, "rev-parse", "HEAD")

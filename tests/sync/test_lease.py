@@ -196,15 +196,19 @@ def test_an_engine_that_writes_nothing_needs_no_lease(place: Place) -> None:
     assert place.s3.count("PutObject") == 0
 
 
+def uploading(place: Place) -> tuple[HomeSync, str]:
+    """An engine that is going to upload a large file by parts, and the id of a person's own upload."""
+    place.write("large", os.urandom((16 << 20) + 1))
+    s3 = S3(place.s3.bucket)
+    sync = HomeSync(s3, PREFIX, place.home, place.state, options=SyncOptions(hints=False))
+    return sync, multipart.create(s3, place.key("by hand"), metadata={})
+
+
 def test_uploads_of_an_instance_that_died_with_its_state_are_aborted(
     place: Place, other: HomeSync
 ) -> None:
     """By whoever takes the lease, and nobody else's: S3 does not tell whose an upload is."""
-    place.write("large", os.urandom((16 << 20) + 1))
-    first = HomeSync(
-        S3(place.s3.bucket), PREFIX, place.home, place.state, options=SyncOptions(hints=False)
-    )
-    by_hand = multipart.create(S3(place.s3.bucket), place.key("by hand"), metadata={})
+    first, by_hand = uploading(place)
     with place.s3.gate("UploadPart", key=place.key("large")) as gate:
         # Frozen in the middle: what a dead one leaves, except that it will wake up.
         dying = threading.Thread(target=first.run_pass)
@@ -231,11 +235,7 @@ def test_uploads_that_hung_at_the_stop_are_aborted_by_who_comes_next(
     place: Place, other: HomeSync
 ) -> None:
     """The state went with the instance; nobody has to wait for the lease, which was given back."""
-    place.write("large", os.urandom((16 << 20) + 1))
-    first = HomeSync(
-        S3(place.s3.bucket), PREFIX, place.home, place.state, options=SyncOptions(hints=False)
-    )
-    by_hand = multipart.create(S3(place.s3.bucket), place.key("by hand"), metadata={})
+    first, by_hand = uploading(place)
     first.restore()
     with place.s3.gate("UploadPart", key=place.key("large")) as gate:
         assert not first.final(2).complete

@@ -275,6 +275,24 @@ def test_what_a_stop_lost_is_shown_until_home_is_saved(place: Place, tmp_path: P
             assert third.status().lost_at_last_stop == ()
 
 
+def test_what_a_stop_lost_is_settled_once_whatever_the_store_can_do(place: Place) -> None:
+    place.s3.quirks.add(Quirk.REFUSES_IF_MATCH)
+    with place.engine(capabilities=None) as sync:
+        sync.run_pass()
+        place.write("lost")
+        place.s3.fail("PutObject", code="InternalError", key=place.key("lost"), times=None)
+        assert not sync.final(10.0).complete
+    place.s3.heal()
+    with place.engine(capabilities=None) as again:
+        again.restore()
+        for _ in range(3):
+            assert again.run_pass().complete
+        assert json.loads(place.s3.body(PREFIX + last_stop.NAME))["complete"]
+        asked = place.s3.count()
+        assert again.run_pass().complete
+        assert place.s3.count() == asked
+
+
 def test_a_stop_whose_time_is_over_before_the_scan_names_what_was_not_saved(place: Place) -> None:
     with place.engine(lease=False) as sync:
         place.write("a", b"one")
