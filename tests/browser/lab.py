@@ -86,6 +86,9 @@ def visit(
         thrown.append(error)
 
     page.on("pageerror", note)
+    # Playwright diverts file dialogs while somebody listens, and does not wait until Chromium has been told: the dialog
+    # of a key pressed at once could still go to the screen there is not. So somebody listens from the beginning.
+    page.on("filechooser", lambda _: None)
     open_lab(page, server, path)
     yield page
     context.close()
