@@ -263,10 +263,15 @@ class Local:
 
     def _is_there(self, folder: bytes) -> bool:
         """Whether a folder may have something in it."""
-        if folder not in self._folders:
-            above = self._is_there(folder.rpartition(b"/")[0])
-            self._folders[folder] = above and not beneath.is_missing(self._root, folder)
-        return self._folders[folder]
+        trail = []
+        while folder not in self._folders:
+            trail.append(folder)
+            folder = folder.rpartition(b"/")[0]
+        there = self._folders[folder]
+        for below in reversed(trail):  # no recursion: folders may lie deeper than Python's stack
+            there = there and not beneath.is_missing(self._root, below)
+            self._folders[below] = there
+        return there
 
 
 def order(wish: Wish) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from ..errors import WherobotsError
 from .clock import Deadline
 from .passes import Order
 from .session import STOP, Session
-from .status import PassReport
+from .status import PassReport, RestoreReport
 from .watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Background:
         """Restore until everything is back, with growing pauses after failures."""
         session = self._session
         pause = _RETRY_FIRST
-        report = session.restore()
+        report = self._restored(session.restore)
         again = not report.complete
         while not session.finishing.is_set() and not report.complete:
             if report.listed:
@@ -73,11 +73,24 @@ class Background:
             self._clock.wait(session.finishing, pause * (0.5 + self._clock.random()))
             pause = min(_RETRY_MOST, pause * 2)
             if not session.finishing.is_set():
-                report = session.restore_on()
+                report = self._restored(session.restore_on)
         self.settled.set()
         if again:
             session.schedule.ask()  # what is said of home has changed
         session.wake.set()
+
+    def _restored(self, work: Callable[[], RestoreReport]) -> RestoreReport:
+        """One attempt. A mistake in it is said, and is no reason never to restore, and so to save, anything again."""
+        session = self._session
+        try:
+            return work()
+        except Exception as error:
+            if session.finishing.is_set():
+                raise
+            log.exception("The restore of home failed")
+            report = session.opened().restore_report(0.0, f"The restore failed: {error}")
+            session.board.change(error=report.error)
+            return report
 
     def _pass(self) -> None:
         """A pass whenever the schedule says so."""

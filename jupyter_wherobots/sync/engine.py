@@ -325,14 +325,19 @@ class Engine:
         return remote if left is None else remote.bounded(max(0.1, left))
 
     def _prepare(self) -> Remote:
+        self.notes = ()  # those of a try that failed are said anew, if they still hold
         remote = Remote(self._s3, self._options.capabilities or self._probe())
         self._abort_leftovers(remote)
         if self._options.lease:
             self.lease = Lease(remote, self.names.prefix, self.journal.engine, self.clock)
             self.lease.hold()
             if self.lease.left_behind:
-                self.notes += (_LEFT_BEHIND,)
+                self._note(_LEFT_BEHIND)
         return remote
+
+    def _note(self, *texts: str) -> None:
+        """Say something in every report from now on, once."""
+        self.notes += tuple(text for text in texts if text not in self.notes)
 
     def _abort_leftovers(self, remote: Remote) -> None:
         """Abort the uploads of a process that was killed: those it wrote down, and those it had no time to."""
@@ -358,13 +363,13 @@ class Engine:
         try:
             found = probe(self._s3, key)
         except AccessDenied as error:
-            self.notes += (f"What this store can do could not be tried: {error.message}",)
+            self._note(f"What this store can do could not be tried: {error.message}")
             return FULL
         if found == FULL:
             self.journal.set_meta(trusted=f"{__version__} {_TRUST}")
-        self.notes += found.notes
+        self._note(*found.notes)
         if not found.delete_if_match and not self._options.delete_without_conditions:
-            self.notes += ("So what is deleted in home is not deleted in S3.",)
+            self._note("So what is deleted in home is not deleted in S3.")
         return found
 
     def _is_trusted(self) -> bool:

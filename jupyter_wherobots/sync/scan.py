@@ -312,13 +312,17 @@ class _Walk:
 
     def _rules_within(self, folder: bytes) -> tuple[Rules, ...] | None:
         """The rules in a folder that may not exist any more, or None if one of them leaves it out."""
-        if folder not in self._rules_in:
-            parent, _, name = folder.rpartition(b"/")
-            above = self._rules_within(parent) if folder else ()
-            if above is not None and folder and self._ignore.folder(folder, name, above):
-                above = None
-            self._rules_in[folder] = above
-        return self._rules_in[folder]
+        trail = []
+        while folder and folder not in self._rules_in:
+            trail.append(folder)
+            folder = folder.rpartition(b"/")[0]
+        rules = self._rules_in.setdefault(folder, ())  # no recursion: see `arrivals.Local`
+        for below in reversed(trail):
+            name = below.rpartition(b"/")[2]
+            if rules is not None and self._ignore.folder(below, name, rules):
+                rules = None
+            self._rules_in[below] = rules
+        return rules
 
     def _is_gone(self, folder: bytes, verdicts: dict[bytes, bool | None]) -> bool | None:
         """Whether a folder that was not read is certainly not there; None if that cannot be said this time."""
