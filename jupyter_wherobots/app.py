@@ -135,7 +135,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             sync.start()
         except WherobotsError as error:
             # Another engine has it, or home or state cannot be used: the storage, and the variables, are there all the same.
-            services.persistence = Persistence(Mode.OFF, error.message)
+            services.persistence = Persistence(Mode.OFF, error.message, failed=True)
             self.log.error(
                 "Home %s is NOT synchronised by this server: %s", configuration.home, error
             )
@@ -273,9 +273,14 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
                 report.files,
             )
             return
+        if not report.not_durable_count:
+            # It is not known what there is to save, so no number of files would be true.
+            self.log.error("Home is NOT saved: %s", report.error)
+            return
         self.log.error(
-            "Home is NOT saved in full, %d files are missing%s",
+            "Home is NOT saved in full, %d %s missing%s",
             report.not_durable_count,
+            "file is" if report.not_durable_count == 1 else "files are",
             f": {report.error}" if report.error else "",
         )
         for file in report.not_durable[:_NAMED]:

@@ -29,6 +29,8 @@ class Persistence:
 
     mode: Mode
     reason: str
+    failed: bool = False
+    """Home was to be mirrored, and is not: ``reason`` says why."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,9 @@ def decide(configuration: Configuration, mount: Mount | None) -> Persistence:
         )
     if configuration.problems:
         names = ", ".join(dict.fromkeys(problem.setting for problem in configuration.problems))
-        return Persistence(Mode.OFF, f"The configuration is incomplete or wrong ({names}).")
+        meant = wanted == "sync" or configuration.layout is LayoutName.V2024
+        reason = f"The configuration is incomplete or wrong ({names})."
+        return Persistence(Mode.OFF, reason, failed=meant)
     if wanted == "sync":
         return Persistence(Mode.SYNC, "home_persistence is sync.")
     if configuration.layout is LayoutName.V2024:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from .errors import NotConfigured
+from .errors import NotConfigured, Unreachable
 from .home import Persistence
 from .layout import Layout, LayoutName, Place
 from .settings import Configuration
@@ -39,6 +39,7 @@ class Services:
         self.s3: S3 | None = None
         self.storage: Storage | None = None
         self.sync: HomeSync | None = None
+        self._look: asyncio.Future[Layout] | None = None
         self._executor = DaemonExecutor(THREADS, "wherobots")
 
     @property
@@ -51,6 +52,22 @@ class Services:
         if self.storage is None:
             raise NotConfigured(self.configuration.message or "Managed storage is not configured.")
         return self.storage
+
+    async def look_at_layout(self, seconds: float) -> Layout | None:
+        """The layout, or None if nothing is configured. Raises StorageError, also when S3 has not answered in time.
+
+        All who ask while S3 does not answer wait for one look: however often they ask, it holds up one thread.
+        """
+        if self.storage is None:
+            return None
+        if self._look is None or self._look.done():
+            self._look = asyncio.ensure_future(self.run(self.storage.layout))
+            # Nobody may be there any more when it fails.
+            self._look.add_done_callback(lambda look: look.cancelled() or look.exception())
+        look = self._look
+        if not (await asyncio.wait({look}, timeout=seconds))[0]:
+            raise Unreachable(f"S3 has not answered for {seconds:g} s.")
+        return look.result()
 
     async def run(self, function: Callable[..., T], *args: object) -> T:
         """Run a blocking function in a thread of ours."""

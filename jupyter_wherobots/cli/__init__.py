@@ -36,7 +36,8 @@ examples:
 
 exit codes:
   0  done                         2  wrong usage or configuration
-  1  failed                       3  something is not saved in S3 (each is named)
+  1  failed                       3  something of home is not saved in S3 (it is named)
+                                  130  stopped by Ctrl-C
 
 The place comes from WHEROBOTS_BUCKET, WHEROBOTS_ORGANIZATION and WHEROBOTS_USER or from Jupyter's configuration
 (WherobotsApp); endpoint, region and credentials from the standard AWS ways.

@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from .common import Commands, ExitCode, Parser, add_command, human_size, print_json, printable
 
-_TIMEOUT = 5.0
+_TIMEOUT = 10.0
 """Seconds that a server may take to answer."""
+_WAIT = 3
+"""Seconds of them that it may wait for S3; what is said of home does not need it."""
 
 # No proxy between us and a server of this machine, whatever the environment says.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -31,62 +34,74 @@ def add_to(commands: Commands[Parser]) -> None:
         summary="say how the running servers keep their homes",
         description="""
 Ask the Jupyter servers that this user runs on this machine how they are set up, and whether their home is saved.
-Exit code 1 if none with Managed storage is running, 3 if something of a home is not saved (yet).
+
+exit codes (of several servers, the highest):
+  0  all is saved that is to be kept in S3
+  1  no server with Managed storage is running, or one does not answer
+  2  a server's configuration is incomplete or wrong
+  3  something of a home is not saved (yet), or it is to be kept in S3 and is not
 """,
         examples="""
   jupyter wherobots status
   jupyter wherobots status --json
 """,
-        json_help='print one JSON object: {"servers": [{url, pid, status}]}, with the status as GET /wherobots/status has it',
+        json_help='print one JSON object: {"servers": [{url, pid, status, error}]}, with the status as GET /wherobots/status '
+        "has it, or null and the error in its place",
     )
 
 
 @dataclass(frozen=True)
 class Running:
-    """A running server with Managed storage, and its answer to ``GET /wherobots/status``."""
+    """A running server, and its answer to ``GET /wherobots/status``: None, and an error, if it gave none that can be read."""
 
     url: str
     pid: int
-    status: dict[str, Any]
+    status: dict[str, Any] | None
+    error: str | None = None
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Ask, and print the answers."""
     servers = list(running_servers(_runtime_directory()))
     if arguments.json:
-        print_json(
-            {
-                "servers": [
-                    {"url": server.url, "pid": server.pid, "status": server.status}
-                    for server in servers
-                ]
-            }
-        )
+        print_json({"servers": [asdict(server) for server in servers]})
     elif not servers:
         print("No Jupyter server with Managed storage is running here (for this user).")
     else:
         for server in servers:
             print("\n".join(lines(server)))
-    if not servers:
-        return ExitCode.FAILED
-    saved = all(is_saved(server.status) for server in servers)
-    return ExitCode.OK if saved else ExitCode.NOT_DURABLE
+    return exit_code(servers)
 
 
 def running_servers(runtime: Path) -> Iterator[Running]:
-    """The servers that say in Jupyter's runtime directory where they listen, and that know us."""
+    """The servers that say in Jupyter's runtime directory where they listen, and that have our extension."""
     for file in sorted(runtime.glob("jpserver-*.json")):
-        with suppress(
-            OSError, ValueError, KeyError
-        ):  # gone meanwhile, dead, or without our extension
+        with suppress(OSError, ValueError, KeyError):  # gone meanwhile, or dead
             said = json.loads(file.read_text())
-            url, pid = str(said["url"]), int(said["pid"])
+            url, pid, token = str(said["url"]), int(said["pid"]), str(said["token"])
             os.kill(pid, 0)
-            request = urllib.request.Request(
-                f"{url}wherobots/status", headers={"Authorization": f"token {said['token']}"}
-            )
-            with _OPENER.open(request, timeout=_TIMEOUT) as answer:
-                yield Running(url, pid, json.load(answer))
+            if found := _asked(url, pid, token):
+                yield found
+
+
+def _asked(url: str, pid: int, token: str) -> Running | None:
+    """What a server answers; None for one without our extension. Raises OSError if nobody listens there."""
+    request = urllib.request.Request(
+        f"{url}wherobots/status?wait={_WAIT}", headers={"Authorization": f"token {token}"}
+    )
+    try:
+        with _OPENER.open(request, timeout=_TIMEOUT) as answer:
+            return Running(url, pid, json.load(answer))
+    except urllib.error.HTTPError as error:
+        error.close()
+        # The file of one that was killed may name a port, and a process, that are somebody else's by now.
+        if error.code == 404 or (error.code == 403 and token):
+            return None
+        return Running(
+            url, pid, None, f"It answered {error.code} {error.reason}; its log says why."
+        )
+    except TimeoutError:
+        return Running(url, pid, None, f"It did not answer within {_TIMEOUT:g} s.")
 
 
 def _runtime_directory() -> Path:
@@ -103,10 +118,32 @@ def is_saved(status: dict[str, Any]) -> bool:
     )
 
 
+def exit_code(servers: Sequence[Running]) -> ExitCode:
+    """What the answers of all servers come to, as the help of the command has it."""
+    # Two servers in one home: what of it is saved is for the one to say that keeps it.
+    kept = {each.status["home"] for each in servers if each.status and each.status["sync"]}
+    return max((_code(server.status, kept) for server in servers), default=ExitCode.FAILED)
+
+
+def _code(status: dict[str, Any] | None, kept: Set[str]) -> ExitCode:
+    if status is None:
+        return ExitCode.FAILED
+    if not is_saved(status):
+        return ExitCode.NOT_DURABLE
+    if not status["configured"] or status["problems"]:
+        return ExitCode.USAGE
+    if status["homePersistence"]["failed"] and status["home"] not in kept:
+        return ExitCode.NOT_DURABLE
+    return ExitCode.OK
+
+
 def lines(server: Running) -> list[str]:
     """A server's answer, for people."""
     status = server.status
     found = [f"{server.url} (process {server.pid})"]
+    if status is None:
+        found.append(f"  problem  {printable(server.error or '')}")
+        return found
     if status["configured"]:
         found.append(
             f"  storage  s3://{status['bucket']}/{status['organization']}/, user {status['user']}"

@@ -140,6 +140,37 @@ def check_credentials(source: CredentialSource, now: datetime) -> Check:
     )
 
 
+def check_no_credentials(message: str, environ: Mapping[str, str]) -> Check:
+    """No credentials at all: which of the standard places say something, in botocore's order."""
+    profile = environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"
+    files = " and ".join(
+        environ.get(name) or path
+        for name, path in (
+            ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+            ("AWS_CONFIG_FILE", "~/.aws/config"),
+        )
+    )
+    variables = ", ".join(
+        f"{name} is {'set' if environ.get(name) else 'not set'}"
+        for name in (
+            "AWS_ACCESS_KEY_ID",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        )
+    )
+    disabled = environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
+    machine = (
+        "AWS_EC2_METADATA_DISABLED keeps from asking the machine"
+        if disabled
+        else "the machine has no role, or its metadata service did not answer"
+    )
+    hint = (
+        f"{variables}; no keys for the profile [{profile}] in {files}; {machine}. Give one of them."
+    )
+    return Check("credentials", State.FAILED, message, hint)
+
+
 # What botocore's names for the ways it finds credentials mean.
 _SOURCES = {
     "env": "the environment (AWS_ACCESS_KEY_ID)",

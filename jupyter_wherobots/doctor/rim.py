@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import WherobotsError
+from ..errors import NoCredentials, WherobotsError
 from ..home import Mode, Persistence, decide, mount_of
 from ..layout import INTERNAL, Layout, LayoutName
 from ..settings import Configuration
@@ -51,7 +51,7 @@ def examine(
         checks += judge.check_variables(expected, environ, in_server=in_server)
     checks += _credentials_files(environ)
     if layout is not None:
-        checks += _storage(layout, persistence, s3)
+        checks += _storage(layout, persistence, s3, environ)
     else:
         checks.append(Check("bucket", State.SKIPPED, "Not looked at: it is not known which one."))
     checks.append(judge.check_home(configuration, persistence, mount, layout))
@@ -72,13 +72,15 @@ def _credentials_files(environ: Mapping[str, str]) -> list[Check]:
     return [] if check is None else [check]
 
 
-def _storage(layout: Layout, persistence: Persistence, given: S3 | None) -> list[Check]:
+def _storage(
+    layout: Layout, persistence: Persistence, given: S3 | None, environ: Mapping[str, str]
+) -> list[Check]:
     """Each look needs the one before, so the first failure ends them."""
     from ..s3.client import S3
 
     s3 = given or S3(layout.place.bucket)
     looks: tuple[tuple[str, Callable[[], list[Check]]], ...] = (
-        ("credentials", lambda: _look_at_credentials(s3)),
+        ("credentials", lambda: _look_at_credentials(s3, environ)),
         ("bucket", lambda: _look_at_bucket(s3, layout)),
         ("writing", lambda: _look_at_writing(s3, layout, persistence)),
     )
@@ -98,8 +100,12 @@ def _storage(layout: Layout, persistence: Persistence, given: S3 | None) -> list
     return checks
 
 
-def _look_at_credentials(s3: S3) -> list[Check]:
-    return [judge.check_credentials(s3.credential_source(), datetime.now(timezone.utc))]
+def _look_at_credentials(s3: S3, environ: Mapping[str, str]) -> list[Check]:
+    try:
+        source = s3.credential_source()
+    except NoCredentials as error:
+        return [judge.check_no_credentials(error.message, environ)]
+    return [judge.check_credentials(source, datetime.now(timezone.utc))]
 
 
 def _look_at_bucket(s3: S3, layout: Layout) -> list[Check]:

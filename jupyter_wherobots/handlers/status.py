@@ -28,13 +28,13 @@ class StatusHandler(WherobotsHandler):
     async def get(self) -> None:
         """Answer with the status."""
         services = self.services
+        wait: int = (await self.arguments())["wait"]
         layout: Layout | None = None
         message = services.configuration.message
-        if services.storage is not None:
-            try:
-                layout = await services.run(services.storage.layout)
-            except WherobotsError as error:
-                message = " ".join(filter(None, [message, error.message, error.hint]))
+        try:
+            layout = await services.look_at_layout(wait)
+        except WherobotsError as error:
+            message = " ".join(filter(None, [message, error.message, error.hint]))
         self.reply(_status(services, layout, message))
 
 
@@ -83,6 +83,7 @@ def _status(services: Services, layout: Layout | None, message: str | None) -> d
         "homePersistence": {
             "mode": services.persistence.mode.value,
             "reason": services.persistence.reason,
+            "failed": services.persistence.failed,
         },
         "limits": {
             "oneShotBytes": options.one_shot,

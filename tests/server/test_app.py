@@ -15,8 +15,10 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_wherobots.app import WherobotsApp
 from jupyter_wherobots.home import Mode
 from jupyter_wherobots.layout import VARIABLES
-from jupyter_wherobots.services import Services
+from jupyter_wherobots.services import THREADS, Services
+from jupyter_wherobots.sync.status import PassReport
 from tests.server.conftest import Fetch
+from tests.strict_s3 import StrictS3
 
 
 def extension(serverapp: ServerApp) -> WherobotsApp:
@@ -85,8 +87,33 @@ class TestWithUnusableState:
         status = (await fetch("GET", "status")).json
         assert status["sync"] is None
         reason = f"{configuration['state']} cannot be used: File exists."
-        assert status["homePersistence"]["reason"] == reason
+        assert status["homePersistence"] == {"mode": "off", "reason": reason, "failed": True}
         assert all(os.environ[name] for name in VARIABLES)
+
+
+class TestWithALayoutToBeFoundOut:
+    @pytest.fixture
+    def layout_name(self) -> str:
+        return "auto"
+
+    async def test_a_status_does_not_wait_for_an_s3_that_does_not_answer(
+        self, fetch: Fetch, strict_s3: StrictS3
+    ) -> None:
+        gate = strict_s3.gate("ListObjectsV2")
+        for _ in range(THREADS + 1):
+            status = (await fetch("GET", "status", wait=0)).json
+            assert status["message"].startswith("S3 has not answered for 0 s. Check the network")
+            assert (status["bucket"], status["layout"], status["roots"]) == (
+                "strict-bucket",
+                None,
+                [],
+            )
+        # A listing finds a thread all the same, and one look answers everybody.
+        listing = asyncio.ensure_future(fetch("GET", "storage/list", path="/data/shared/"))
+        gate.release()
+        assert (await fetch("GET", "status")).json["layout"] == "current"
+        assert (await listing).status == 200
+        assert strict_s3.count("ListObjectsV2") == 2
 
 
 class TestWithHome:
@@ -106,6 +133,14 @@ class TestWithHome:
         first.cancel()
         await second
         assert strict_s3.body("org/notebooks/customer-abc/late.txt") == b"late"
+
+    async def test_what_was_never_restored_is_not_counted_in_files(
+        self, jp_serverapp: ServerApp, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        report = PassReport(complete=False, error="Home was not restored.")
+        extension(jp_serverapp)._tell(report)
+        assert "Home is NOT saved: Home was not restored." in caplog.text
+        assert "0 files" not in caplog.text
 
     async def test_a_failure_in_the_hook_is_logged_and_not_raised(
         self, jp_serverapp: ServerApp, caplog: pytest.LogCaptureFixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import threading
@@ -15,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from jupyter_wherobots.cli import main, parser
+from jupyter_wherobots.cli import main, parser, status
 from jupyter_wherobots.cli.common import human_size, printable
 from jupyter_wherobots.cli.progress import bar
+from jupyter_wherobots.cli.status import Running, exit_code
 from jupyter_wherobots.sync.status import Progress
 from tests.conftest import S3Environment
 from tests.strict_s3 import Access, StrictS3
@@ -303,16 +305,16 @@ def test_ls_that_s3_denies_says_so(place: StrictS3, capsys: pytest.CaptureFixtur
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[dict[str, Any]]:
     """A server that announces itself as Jupyter does and answers the status that the test puts into the dictionary."""
-    status: dict[str, Any] = {}
+    answer: dict[str, Any] = {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            known = (
-                self.headers["Authorization"] == "token T" and self.path == "/base/wherobots/status"
+            known = self.headers["Authorization"] == "token T" and self.path.startswith(
+                "/base/wherobots/status?"
             )
-            self.send_response(200 if known else 403)
+            self.send_response(answer.get("answer", 200) if known else 403)
             self.end_headers()
-            self.wfile.write(json.dumps(status).encode())
+            self.wfile.write(json.dumps(answer).encode())
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
@@ -326,7 +328,7 @@ def server(tmp_path: Path) -> Iterator[dict[str, Any]]:
             said = {"url": url, "pid": pid, "token": "T"}
             (runtime / f"jpserver-{pid}.json").write_text(json.dumps(said))
         (runtime / "jpserver-3.json").write_text('{"url":')
-        yield status
+        yield answer
         http.shutdown()
 
 
@@ -340,6 +342,19 @@ SYNC: dict[str, Any] = {
     "skipped": [],
     "pending": [],
     "lostAtLastStop": [],
+}
+
+
+STATUS: dict[str, Any] = {
+    "configured": True,
+    "problems": [],
+    "bucket": "b",
+    "organization": "org",
+    "user": "u",
+    "message": None,
+    "home": "/home/u",
+    "homePersistence": {"mode": "sync", "reason": "home_persistence is off.", "failed": False},
+    "sync": None,
 }
 
 
@@ -361,16 +376,7 @@ def test_status_asks_the_running_servers(
     words: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    server.update(
-        configured=True,
-        bucket="b",
-        organization="org",
-        user="u",
-        message=None,
-        home="/home/u",
-        homePersistence={"mode": "sync", "reason": "home_persistence is off."},
-        sync=sync,
-    )
+    server.update(STATUS, sync=sync)
     assert main(["status"]) == code
     said = capsys.readouterr().out
     assert words in said
@@ -379,6 +385,57 @@ def test_status_asks_the_running_servers(
     (answer,) = json.loads(capsys.readouterr().out)["servers"]
     assert answer["pid"] == os.getpid()
     assert answer["status"]["sync"] == sync
+
+
+FAILED = {"mode": "off", "reason": "The state cannot be used.", "failed": True}
+WRONG = {"setting": "bucket", "message": "bucket is not set"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"homePersistence": FAILED}, 3, "not synchronised: The state cannot be used."),
+        ({"homePersistence": FAILED, "problems": [WRONG]}, 2, "not synchronised"),
+        ({"configured": False, "problems": [WRONG], "message": "Set it."}, 2, "problem  Set it."),
+        ({"sync": {**SYNC, "pendingFiles": 1}, "problems": [WRONG]}, 3, "1 to save"),
+        ({"answer": 500}, 1, "problem  It answered 500 "),
+    ],
+)
+def test_status_that_is_not_well_is_no_success(
+    server: dict[str, Any],
+    changes: dict[str, Any],
+    code: int,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.update(STATUS, **changes)
+    assert main(["status"]) == code
+    assert words in capsys.readouterr().out
+
+
+def test_of_several_servers_the_worst_counts_and_who_keeps_a_home_speaks_for_it() -> None:
+    saved = Running("u1", 1, {**STATUS, "sync": SYNC})
+    beside = Running("u2", 2, {**STATUS, "homePersistence": FAILED})
+    elsewhere = Running("u3", 3, {**beside.status, "home": "/home/other"})  # type: ignore[dict-item]
+    mute = Running("u4", 4, None, "It did not answer within 10 s.")
+    assert exit_code([saved, beside]) == 0
+    assert exit_code([saved, mute]) == 1
+    assert exit_code([elsewhere, saved, mute]) == 3
+
+
+def test_a_server_that_does_not_answer_is_told_from_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status, "_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        (tmp_path / "runtime").mkdir()
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        said = {"url": url, "pid": os.getpid(), "token": "T"}
+        (tmp_path / "runtime" / "jpserver-1.json").write_text(json.dumps(said))
+        assert main(["status", "--json"]) == 1
+    (answer,) = json.loads(capsys.readouterr().out)["servers"]
+    assert answer["status"] is None
+    assert answer["error"] == "It did not answer within 0.2 s."
 
 
 def test_status_without_a_server_is_code_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -240,9 +240,13 @@ def test_no_credentials_is_a_failure_that_names_the_way_out(
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    checkup = examine(configuration, environ={})
+    checkup = examine(configuration, environ={"AWS_WEB_IDENTITY_TOKEN_FILE": "/token"})
     assert states(checkup)["credentials"] is State.FAILED
     assert states(checkup)["bucket"] is State.SKIPPED
+    said = message(checkup, "credentials")
+    assert "AWS_ACCESS_KEY_ID is not set, AWS_WEB_IDENTITY_TOKEN_FILE is set" in said
+    assert "the profile [default] in ~/.aws/credentials and ~/.aws/config" in said
+    assert "doctor" not in said
 
 
 def test_a_home_that_does_not_exist_is_told(configuration: Configuration) -> None:
