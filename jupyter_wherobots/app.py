@@ -25,7 +25,7 @@ from .errors import WherobotsError
 from .home import Mode, Persistence, decide, mount_of
 from .layout import VARIABLES, Layout, LayoutName
 from .services import LayoutResolver, Services
-from .settings import WherobotsSettings
+from .settings import WherobotsSettings, misspelt
 from .sync.narrator import Narrator
 from .sync.status import Phase
 
@@ -73,11 +73,13 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         configuration = self.resolve()
         if configuration.message:
             self.log.warning("%s", configuration.message)
+        for name, meant in misspelt(os.environ):
+            self.log.warning("%s is set, and nobody reads it: is %s meant?", name, meant)
         persistence = decide(configuration, mount_of(configuration.home))
         services = self._services = Services(configuration, persistence)
         self.settings["wherobots"] = services
         if configuration.place is None:
-            self.log.info("Home is not synchronised: %s", persistence.reason)
+            self._tell_not_kept(configuration.home, persistence)
             return
         layout = Layout(configuration.place, configuration.layout or LayoutName.CURRENT)
         values = layout.environment(trailing_slash=configuration.trailing_slash)
@@ -116,7 +118,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
     def _begin_home(self, services: Services, persistence: Persistence, layout: Layout) -> None:
         configuration = services.configuration
         if persistence.mode is not Mode.SYNC or services.s3 is None:
-            self.log.info("Home %s is not synchronised: %s", configuration.home, persistence.reason)
+            self._tell_not_kept(configuration.home, persistence)
             return
         self._warn_if_outside_root(configuration.home)
         from .sync.service import HomeSync, SyncOptions
@@ -135,15 +137,22 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             sync.start()
         except WherobotsError as error:
             # Another engine has it, or home or state cannot be used: the storage, and the variables, are there all the same.
-            services.persistence = Persistence(Mode.OFF, error.message, failed=True)
-            self.log.error(
-                "Home %s is NOT synchronised by this server: %s", configuration.home, error
-            )
+            reason = f"{error.message} {error.hint}".strip()
+            services.persistence = Persistence(Mode.OFF, reason, failed=True)
+            self._tell_not_kept(configuration.home, services.persistence)
             return
         services.sync = sync
         where = layout.uri(layout.home_path)
         self.log.info("Home %s is kept in %s: %s", configuration.home, where, persistence.reason)
         self._wait_for_home(sync, configuration.restore_block)
+
+    def _tell_not_kept(self, home: Path, persistence: Persistence) -> None:
+        if persistence.failed:
+            self.log.error(
+                "Home %s is NOT synchronised by this server: %s", home, persistence.reason
+            )
+        else:
+            self.log.info("Home %s is not synchronised: %s", home, persistence.reason)
 
     def _wait_for_home(self, sync: HomeSync, seconds: float) -> None:
         """Hold the start while home comes back, so that nobody opens a notebook that is about to arrive."""

@@ -7,8 +7,9 @@ ways; there is no setting of ours for what botocore already reads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,7 +44,7 @@ _DAY = 86_400.0
 # Trait, the least and the most seconds it may have, and what is taken instead of a wrong one.
 _SECONDS = (
     ("sync_interval", 1.0, _DAY, 120.0),
-    ("stop_timeout", 0.0, _DAY, 20.0),
+    ("stop_timeout", 0.0, _DAY, 25.0),
     ("restore_block", 0.0, _DAY, 20.0),
     ("upload_age", 1.0, 30 * _DAY, 3 * _DAY),
 )
@@ -76,7 +77,8 @@ class Configuration:
             return None
         ways = ", ".join(dict.fromkeys(ENVIRONMENT[problem.setting] for problem in self.problems))
         what = "; ".join(problem.message for problem in self.problems)
-        return f"Managed storage is not configured: {what}. Set {ways} (or the traits of WherobotsApp)."
+        how = "not configured" if self.place is None else "configured wrongly"
+        return f"Managed storage is {how}: {what}. Set {ways} (or the traits of WherobotsApp)."
 
 
 class WherobotsSettings(HasTraits):
@@ -206,18 +208,39 @@ class WherobotsSettings(HasTraits):
                 problems.append(Problem(name, message))
                 numbers[name] = instead
         trailing_slash = self.trailing_slash
+        home, state = (Path(each).expanduser().absolute() for each in (self.home, self.state))
+        if is_home(state, home):
+            problems.append(Problem("state", f"state is {state}, which is home itself"))
         # Last: reading the traits above is what finds malformed variables.
         problems.extend(self._environment_problems)
         return Configuration(
             place=None if place_problems else Place(self.bucket, self.organization, self.user),
             problems=tuple(problems),
             layout=LayoutName(self.layout) if self.layout in LAYOUTS[1:] else None,
-            home=Path(self.home).expanduser().absolute(),
+            home=home,
             home_persistence=self.home_persistence,
-            state=Path(self.state).expanduser().absolute(),
+            state=state,
             trailing_slash=trailing_slash,
             **numbers,
         )
+
+
+def is_home(state: Path, home: Path) -> bool:
+    """Whether the journal would lie among the files it is about: it changes by being saved, without end."""
+    return os.path.realpath(state) == os.path.realpath(home)
+
+
+def misspelt(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Variables that are set and that nobody reads, each with the one of ours that is probably meant.
+
+    Only those that are very like one of ours: a platform has WHEROBOTS variables of its own.
+    """
+    known = list(ENVIRONMENT.values())
+    found = []
+    for name in sorted(environ):
+        if name.upper().startswith("WHERO") and name not in known:
+            found += [(name, meant) for meant in get_close_matches(name.upper(), known, 1, 0.9)]
+    return found
 
 
 def _environ(trait: str, fallback: str) -> str:
@@ -268,4 +291,12 @@ def load_settings(**overrides: Any) -> WherobotsSettings:
     return shell
 
 
-__all__ = ["ENVIRONMENT", "Configuration", "TraitError", "WherobotsSettings", "load_settings"]
+__all__ = [
+    "ENVIRONMENT",
+    "Configuration",
+    "TraitError",
+    "WherobotsSettings",
+    "is_home",
+    "load_settings",
+    "misspelt",
+]

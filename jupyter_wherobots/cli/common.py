@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from enum import IntEnum
@@ -79,6 +80,10 @@ def read_configuration(**overrides: Any) -> Configuration:
 
 def require_place(configuration: Configuration) -> Place:
     """Whose storage it is. Raises NotConfigured with exactly what is missing; other problems are warned of on stderr."""
+    from ..settings import misspelt
+
+    for name, meant in misspelt(os.environ):
+        print(f"warning: {name} is set, and nobody reads it: is {meant} meant?", file=sys.stderr)
     if configuration.place is None:
         raise NotConfigured(
             configuration.message or "Managed storage is not configured.",

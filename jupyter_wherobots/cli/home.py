@@ -152,11 +152,18 @@ def _engine(
 
     Asked for in so many words, it needs neither the 2024 layout nor ``home_persistence=sync``.
     """
+    from ..settings import is_home
+
     configuration = read_configuration()
     place = require_place(configuration)
     home = _absolute(arguments.home) or configuration.home
     state = _absolute(arguments.state) or configuration.state
     _require_directory(home, create=create)
+    if is_home(state, home):
+        raise InvalidRequest(
+            f"The state cannot lie in {state}, which is home itself.",
+            hint="Name another folder with --state, or one below home.",
+        )
 
     from ..layout import Layout, LayoutName
     from ..s3.client import S3

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..home import Mode, Mount, Persistence
 from ..layout import VARIABLES, Layout
-from ..settings import ENVIRONMENT, Configuration
+from ..settings import ENVIRONMENT, Configuration, misspelt
 
 if TYPE_CHECKING:
     from ..s3.credentials import CredentialSource
@@ -66,7 +66,7 @@ class Checkup:
         return {"ok": self.ok, "checks": [check.to_json() for check in self.checks]}
 
 
-def check_configuration(configuration: Configuration) -> list[Check]:
+def check_configuration(configuration: Configuration, environ: Mapping[str, str]) -> list[Check]:
     """Bucket, organization, user and every other setting."""
     checks = [
         Check(
@@ -76,6 +76,15 @@ def check_configuration(configuration: Configuration) -> list[Check]:
             f"Set {ENVIRONMENT[problem.setting]} (or the trait WherobotsApp.{problem.setting}).",
         )
         for problem in configuration.problems
+    ]
+    checks += [
+        Check(
+            "configuration",
+            State.WARNING,
+            f"{name} is set, and nobody reads it.",
+            f"Is {meant} meant?",
+        )
+        for name, meant in misspelt(environ)
     ]
     if configuration.place is not None:
         place = configuration.place
@@ -268,6 +277,18 @@ def check_home(
         State.OK if asked else State.WARNING,
         f"{where} is not kept: {persistence.reason}",
         "" if asked else "What is saved there is lost with this machine.",
+    )
+
+
+def check_folder(name: str, folder: Path, fault: str | None) -> Check:
+    """Whether the mirror can work in a folder: home, or that of its journal. ``fault`` is what is in the way."""
+    if fault is None:
+        return Check(name, State.OK, f"{folder} can be read and written.")
+    return Check(
+        name,
+        State.FAILED,
+        f"{folder} cannot be used: {fault}.",
+        "It has to be a folder that the server's user may read and write; without it home is not kept.",
     )
 
 

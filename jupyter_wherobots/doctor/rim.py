@@ -45,7 +45,7 @@ def examine(
     place = configuration.place
     layout = Layout(place, configuration.layout or LayoutName.CURRENT) if place else None
 
-    checks = judge.check_configuration(configuration)
+    checks = judge.check_configuration(configuration, environ)
     if layout is not None:
         expected = layout.environment(trailing_slash=configuration.trailing_slash)
         checks += judge.check_variables(expected, environ, in_server=in_server)
@@ -55,6 +55,9 @@ def examine(
     else:
         checks.append(Check("bucket", State.SKIPPED, "Not looked at: it is not known which one."))
     checks.append(judge.check_home(configuration, persistence, mount, layout))
+    if persistence.mode is Mode.SYNC:
+        for name, folder in (("home", configuration.home), ("state", configuration.state)):
+            checks.append(judge.check_folder(name, folder, _fault(folder)))
     if root_dir is not None and persistence.mode is Mode.SYNC:
         checks.append(judge.check_root_dir(configuration.home.resolve(), root_dir.resolve()))
     checks.append(_disk(configuration.home))
@@ -135,6 +138,17 @@ def _look_at_writing(s3: S3, layout: Layout, persistence: Persistence) -> list[C
         Check("writing", State.OK, f"An object of our own was put into {where}, and deleted."),
         judge.check_capabilities(capabilities, persistence),
     ]
+
+
+def _fault(folder: Path) -> str | None:
+    """What keeps this process from using a folder, or from making it where it does not exist yet; None if nothing does."""
+    there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not os.path.isdir(there):
+        return f"{there} is no folder"
+    if os.access(there, os.R_OK | os.W_OK | os.X_OK):
+        return None
+    what = "" if there == folder else f" {there}"
+    return f"the user {os.geteuid()} may not read and write{what}"
 
 
 def _disk(home: Path) -> Check:

@@ -65,11 +65,34 @@ class TestWithoutConfiguration:
         status = (await fetch("GET", "status")).json
         assert [problem["setting"] for problem in status["problems"]] == ["bucket", "user"]
         assert "WHEROBOTS_BUCKET" in status["message"]
+        assert not status["homePersistence"]["failed"]
         assert "customer-" in status["message"]
         answer = await fetch("GET", "storage/list", path="/")
         assert (answer.status, answer.json["code"]) == (503, "NotConfigured")
         assert answer.json["message"] == status["message"]
         assert not any(os.environ[name] for name in VARIABLES)
+
+
+class TestWithAWrongSetting:
+    @pytest.fixture
+    def configuration(
+        self, configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> dict[str, Any]:
+        monkeypatch.setenv("WHEROBOTS_SYNC_INTERVALL", "60")
+        return {**configuration, "home_persistence": "sync", "layout": "2023"}
+
+    async def test_a_home_that_was_to_be_kept_is_an_error_in_the_log(
+        self, jp_serverapp: ServerApp, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        other = WherobotsApp(parent=jp_serverapp, config=jp_serverapp.config)
+        other.serverapp = jp_serverapp
+        other.initialize_settings()
+        other.settings["wherobots"].close()
+        said = capsys.readouterr().err
+        assert "is WHEROBOTS_SYNC_INTERVAL meant?" in said
+        (kept,) = (line for line in said.splitlines() if "NOT synchronised" in line)
+        assert kept.startswith("[E ")
+        assert kept.endswith("The configuration is incomplete or wrong (layout).")
 
 
 class TestWithUnusableState:
@@ -86,7 +109,10 @@ class TestWithUnusableState:
         assert answer.status == 200
         status = (await fetch("GET", "status")).json
         assert status["sync"] is None
-        reason = f"{configuration['state']} cannot be used: File exists."
+        reason = (
+            f"{configuration['state']} cannot be used: File exists. "
+            "It has to be a folder that the server's user may read and write."
+        )
         assert status["homePersistence"] == {"mode": "off", "reason": reason, "failed": True}
         assert all(os.environ[name] for name in VARIABLES)
 

@@ -169,6 +169,23 @@ def test_an_s3_that_refuses_ends_the_home_commands_with_the_reason(
     assert said.out == ""
 
 
+@pytest.mark.parametrize("command", [["sync", "--once"], ["restore"]])
+def test_a_journal_is_not_put_among_the_files_it_is_about(
+    place: StrictS3, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--home", str(tmp_path), "--state", str(tmp_path)]) == 2
+    assert "--state" in capsys.readouterr().err
+    assert place.requests == []
+
+
+def test_a_misspelt_variable_is_warned_of(
+    place: StrictS3, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WHEROBOTS_LAYOUTS", "2024")
+    assert main(["env"]) == 0
+    assert "is WHEROBOTS_LAYOUT meant?" in capsys.readouterr().err
+
+
 # -- env -------------------------------------------------------------------------------------------
 
 

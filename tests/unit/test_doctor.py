@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -247,6 +248,21 @@ def test_no_credentials_is_a_failure_that_names_the_way_out(
     assert "AWS_ACCESS_KEY_ID is not set, AWS_WEB_IDENTITY_TOKEN_FILE is set" in said
     assert "the profile [default] in ~/.aws/credentials and ~/.aws/config" in said
     assert "doctor" not in said
+
+
+def test_a_folder_that_the_mirror_cannot_use_is_a_failure(
+    configuration: Configuration, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    checkup = examine(replace(configuration, state=tmp_path / "file" / "state"), environ={})
+    assert states(checkup)["state"] is State.FAILED
+    assert f"{tmp_path / 'file'} is no folder" in message(checkup, "state")
+    assert states(checkup)["home"] is State.OK
+
+
+def test_a_misspelt_variable_is_a_warning(configuration: Configuration) -> None:
+    checkup = examine(configuration, environ={"WHEROBOTS_BUKET": "b"})
+    assert "Is WHEROBOTS_BUCKET meant?" in message(checkup, "configuration")
 
 
 def test_a_home_that_does_not_exist_is_told(configuration: Configuration) -> None:

@@ -9,7 +9,7 @@ from traitlets.config import Config
 
 from jupyter_wherobots.app import WherobotsApp
 from jupyter_wherobots.layout import LayoutName, Place
-from jupyter_wherobots.settings import ENVIRONMENT, Configuration, load_settings
+from jupyter_wherobots.settings import ENVIRONMENT, Configuration, load_settings, misspelt
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,38 @@ def test_a_wrong_value_is_named_and_the_place_still_stands(
     assert [problem.setting for problem in configuration.problems] == [setting]
     assert variable in (configuration.message or "")
     assert configuration.place is not None
+    assert (configuration.message or "").startswith("Managed storage is configured wrongly: ")
     assert configuration.sync_interval >= 1
+    if setting not in ("layout", "home_persistence"):
+        monkeypatch.delenv(variable)
+        assert getattr(configuration, setting) == getattr(resolve(), setting)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("WHEROBOTS_BUKET", "WHEROBOTS_BUCKET"),
+        ("WHEROBOT_USER", "WHEROBOTS_USER"),
+        ("WHEROBOTS_ORGANISATION", "WHEROBOTS_ORGANIZATION"),
+        ("WHEROBOTS_HOME_PERSISTANCE", "WHEROBOTS_HOME_PERSISTENCE"),
+        ("Wherobots_Layout", "WHEROBOTS_LAYOUT"),
+        *((name, None) for name in ("WHEROBOTS_API_KEY", "WHEROBOTS_REGION", "BUCKET", "HOME")),
+        *((name, None) for name in ENVIRONMENT.values()),
+    ],
+)
+def test_a_misspelt_variable_is_told_and_one_of_the_platform_is_not(
+    name: str, meant: str | None
+) -> None:
+    assert misspelt({name: "x"}) == ([] if meant is None else [(name, meant)])
+
+
+def test_a_state_that_is_home_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    place = {"bucket": "bucket", "organization": "org", "user": "u1", "home": str(tmp_path)}
+    configuration = resolve(**place, state=str(tmp_path / "link"))
+    assert [problem.setting for problem in configuration.problems] == ["state"]
+    assert not resolve(**place, state=str(tmp_path / "below")).problems
+    assert not resolve(**place, state=str(tmp_path.parent)).problems
 
 
 def test_a_shell_reads_the_files_that_the_server_reads(tmp_path: Path) -> None:

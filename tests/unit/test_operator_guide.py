@@ -1,0 +1,62 @@
+"""The operator guide names every setting there is, with its variable and its default, and no page names another."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jupyter_wherobots.app import WherobotsApp
+from jupyter_wherobots.settings import ENVIRONMENT, WherobotsSettings, load_settings
+
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "operator.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Trait, variable and default, as the table of the guide has them."""
+    return re.findall(
+        r"^\| `(\w+)` \| `(WHEROBOTS_\w+)` \| (.+?) \|", GUIDE.read_text(), re.MULTILINE
+    )
+
+
+def test_every_setting_stands_in_the_guide_with_its_variable_and_its_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ENVIRONMENT.values():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "$HOME")
+    monkeypatch.setenv("XDG_STATE_HOME", "$XDG_STATE_HOME")
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    settings = load_settings()
+    assert {trait: variable for trait, variable, _ in rows()} == ENVIRONMENT
+    for trait, _, default in rows():
+        value = getattr(settings, trait)
+        said = f"{value:g}" if isinstance(value, float) else str(value)
+        if isinstance(value, bool):
+            said = said.lower()
+        # A dash stands for none.
+        assert default.strip("`") == (said or "\N{EN DASH}"), trait
+
+
+def test_every_trait_of_ours_is_a_setting() -> None:
+    ours = WherobotsSettings.class_own_traits(config=True)
+    assert set(ours) == set(ENVIRONMENT)
+    assert set(ours) <= set(WherobotsApp.class_traits(config=True))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_names_only_variables_and_traits_that_there_are(page: Path) -> None:
+    text = page.read_text()
+    ours = set(re.findall(r"WHEROBOTS_[A-Z_]*[A-Z]", text)) - set(ENVIRONMENT.values())
+    read_by_tests = {
+        name
+        for file in (ROOT / "tests").rglob("*.py")
+        for name in ours
+        if f'"{name}"' in file.read_text()
+    }
+    assert ours - read_by_tests == set()
+    traits = re.findall(r"(?:WherobotsApp|c\.WherobotsApp)\.(\w+)", text)
+    assert set(traits) <= set(ENVIRONMENT)
