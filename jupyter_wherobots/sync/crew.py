@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ..errors import Cancelled
 from ..s3.client import Stop
@@ -27,6 +27,15 @@ _GAIN = 1.1
 """A larger number of threads is kept while it gives a tenth more."""
 _USEFUL = 2000
 """Small requests a second that one process of Python brings about, as measured on two cores."""
+_GRACE = 5.0
+"""Seconds that requests under way are waited for when the others are not sent any more because S3 does not work."""
+
+
+class Ending(Stop, Protocol):
+    """Tells whether to begin nothing more, and whether even what was begun is not waited for."""
+
+    def is_urgent(self) -> bool:
+        """Whether nobody has time for what is under way."""
 
 
 class Governor:
@@ -88,7 +97,7 @@ class Crew(Generic[J, R]):
         work: Callable[[J], R],
         governor: Governor,
         clock: Clock,
-        halt: Stop,
+        halt: Ending,
     ) -> None:
         self._jobs = jobs
         self._work = work
@@ -104,7 +113,7 @@ class Crew(Generic[J, R]):
         self._changed = threading.Event()
 
     def run(self, deliver: Callable[[list[R]], None]) -> None:
-        """Do the jobs. Returns when all are done, or at a halt, with those in flight left behind.
+        """Do the jobs. Returns when all are done, or at a halt; if it is urgent, with those in flight left behind.
 
         Raises what a job raised (jobs answer with their failures; only bugs and failpoints raise).
         """
@@ -117,8 +126,10 @@ class Crew(Generic[J, R]):
 
     def _batches(self) -> Iterator[list[R]]:
         trial_at, trial_done, delivered = self._clock.monotonic(), 0, 0
+        halted_at: float | None = None
         while True:
-            self._hire()
+            if halted_at is None:
+                self._hire()
             self._clock.wait(self._changed, _TICK)
             self._changed.clear()
             with self._lock:
@@ -130,9 +141,15 @@ class Crew(Generic[J, R]):
                 yield results
             if failure is not None:
                 raise failure
-            if (idle and not alive) or self._halt.is_set():
-                return
             now = self._clock.monotonic()
+            if not alive and (idle or self._halt.is_set()):
+                return
+            if self._halt.is_set():
+                # What S3 took although it refused others is known then, and not sent again.
+                halted_at = now if halted_at is None else halted_at
+                if self._halt.is_urgent() or now - halted_at >= _GRACE:
+                    return
+                continue
             if now - trial_at >= _TRIAL:
                 if not idle:
                     self._governor.judge(delivered - trial_done, now - trial_at)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import enum
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from ..errors import AccessDenied, WherobotsError
+from ..errors import AccessDenied, Unreachable, WherobotsError
 from . import manifest
 from .asides import Asides
 from .capture import WHOLE
@@ -25,7 +25,7 @@ from .filestat import unpack
 from .ground import Ground, Tally
 from .journal import Journal
 from .patience import Halt
-from .plan import Delete, Plan, Put, in_waves, plan
+from .plan import SMALL, Delete, Plan, Put, in_waves, plan
 from .push import Pusher
 from .remote import Remote
 from .removal import Remover, unrisky
@@ -33,6 +33,8 @@ from .repository import split
 from .scan import Scan
 from .status import MAX_NAMED, NotDurable, PassReport, PendingDeletes, Why, shown
 
+_SCOUTS = 32
+"""About so many files, up to twice as many, find out whether S3 works."""
 _MANIFEST_PAUSE = 10.0, 600.0
 """Seconds between two manifests, at least and at most, while nobody asks for a pass."""
 _MANIFEST_RATE = 2048
@@ -71,9 +73,9 @@ class Passes:
         """How long the last scan of all of home took."""
         self.folders: Collection[bytes] = ()
         """The folders of home that are mirrored."""
-        self._refused: dict[bytes, None] = {}
-        """Files of passes that ended because too much was denied: they go last, or some of them might end every pass;
-        the latest at the very end."""
+        self._failed: dict[bytes, bool] = {}
+        """Files that failed when they were tried last, the latest at the end, and whether that is known to be about them,
+        and not about S3: those go last, or some of them might end every pass."""
         self._essence: object = None
         self._manifest_from: float | None = None
         """The moment from which on the next manifest may be put without anybody asking."""
@@ -139,12 +141,7 @@ class Passes:
         return scan
 
     def _remember(self, order: Order, scan: Scan, made: Plan, tally: Tally, halt: Halt) -> None:
-        if isinstance(halt.error, AccessDenied):
-            failed = {path for path, each in tally.not_durable.items() if each.why is Why.FAILED}
-            earlier = (path for path in self._refused if path not in failed)
-            self._refused = dict.fromkeys((*earlier, *failed))
-        elif order.kind is Kind.FULL and not halt.is_set():
-            self._refused.clear()
+        self._remember_failures(order, made, tally, halt)
         # A scan that was cut short says nothing of what it has not reached.
         if order.kind is not Kind.FOLDERS and not scan.stopped:
             self.unsaved = {}
@@ -156,6 +153,26 @@ class Passes:
         if order.kind is Kind.FULL and not scan.stopped:
             self.held = made.held
             self.gone_once = made.gone_once
+
+    def _remember_failures(self, order: Order, made: Plan, tally: Tally, halt: Halt) -> None:
+        """Judge what failed: an outage strikes what is tried first, and must not cost it its place."""
+        before = self._failed
+        failed = {path: None for path, each in tally.not_durable.items() if each.why is Why.FAILED}
+        again = bool(tally.uploaded or tally.copied) and any(path in before for path in failed)
+        if again:
+            # S3 works, and these fail as before. If they ended the pass, the others had no turn and may be like them.
+            ended = isinstance(halt.error, Unreachable)
+            before = {path: sure or ended or path in failed for path, sure in before.items()}
+        denied = isinstance(halt.error, AccessDenied)
+        planned = {put.entry.path for put in made.puts}
+        whole = order.kind is Kind.FULL and not halt.is_set()
+
+        def waits(path: bytes) -> bool:
+            return path in tally.not_durable if path in planned else not whole
+
+        later = {path: denied or before.get(path, False) for path in failed}
+        earlier = {path: sure for path, sure in before.items() if path not in later and waits(path)}
+        self._failed = {**earlier, **later}
 
     # -- carrying out -----------------------------------------------------------------------------------
 
@@ -189,7 +206,8 @@ class Passes:
         asides = Asides(ground, pusher.writer, tally)
         asides.keep([put for put in ordered.circles if put.entry.path in sent])
 
-        turn = {path: number for number, path in enumerate(self._refused)}
+        last = [path for path, sure in self._failed.items() if sure]
+        turn = {path: number for number, path in enumerate(last)}
 
         def push(paths: Collection[bytes]) -> None:
             for wave in ordered.waves:
@@ -198,6 +216,11 @@ class Passes:
                 pusher.push([put for put in mine if not _has_to_wait(put, waits, tally)])
 
         sent -= asides.refused
+        if not order.last:
+            free = sent - waits.keys()
+            scouts = self._scouts(put for put in everything if put.entry.path in free)
+            pusher.push(scouts)
+            sent -= {put.entry.path for put in scouts}
         push(sent - turn.keys())
         scanner = engine.scanner(halt)
         for heads in repositories:
@@ -212,6 +235,24 @@ class Passes:
         remover.remove(unrisky([*deletes, *asides.done], tally.unsaved), told)
         failpoint("pass.removed")
         push(sent & turn.keys())
+
+    def _scouts(self, puts: Iterable[Put]) -> list[Put]:
+        """What goes first after failures, to find out whether they were about S3 or about those files.
+
+        Not many, and small ones, since what failed may be worth more; of all kinds by turns, since their like may fail, too.
+        """
+        if all(self._failed.values()):
+            return []
+        sizes = {
+            put: unpack(put.entry.stat).size for put in puts if put.entry.path not in self._failed
+        }
+        small = [put for put, size in sizes.items() if size <= SMALL]
+        step = max(1, len(small) // _SCOUTS)
+        some = small[int(self._engine.clock.random() * step) :: step]
+        by_turns = [put for pair in zip(some, reversed(some), strict=True) for put in pair][
+            : len(some)
+        ]
+        return by_turns or sorted(sizes, key=sizes.__getitem__)[:1]
 
     def _due(self, puts: list[Put]) -> list[Put]:
         """What is sent upon a mere hint: not what was sent just now, and nothing large, which the full passes are for."""

@@ -55,7 +55,11 @@ class Halt:
 
     def is_set(self) -> bool:
         """Whether to stop."""
-        return self.error is not None or self.stop.is_set() or self.deadline.passed()
+        return self.error is not None or self.is_urgent()
+
+    def is_urgent(self) -> bool:
+        """Whether to stop at once, whatever is under way."""
+        return self.stop.is_set() or self.deadline.passed()
 
     def succeeded(self) -> None:
         """A request was answered."""

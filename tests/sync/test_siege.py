@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_wherobots.sync import restore
+from tests.strict_s3 import When
 from tests.sync.conftest import PREFIX, Place
 from tests.sync.test_restore import elsewhere
 
@@ -64,3 +65,90 @@ def test_a_fault_of_the_mirror_itself_does_not_end_the_restore(
     assert restored.wait(30)
     assert place.local(home) == {"a": b"text"}
     assert "a mistake" in caplog.text
+
+
+# -- what fails, and its turn ---------------------------------------------------------------------------
+
+
+def puts(place: Place, since: int) -> list[str]:
+    """The names that were to be put, in the order of the requests since so many, each once."""
+    names = [
+        record.key[len(PREFIX) :]
+        for record in place.s3.requests[since:]
+        if record.operation.value == "PutObject" and ".wherobots/" not in record.key
+    ]
+    return list(dict.fromkeys(names))
+
+
+def notebooks(place: Place, name: str, count: int) -> None:
+    for number in range(count):
+        place.write(f"{name}{number:03}.ipynb", b'{"cells": [%d]}' % number)
+
+
+@pytest.mark.parametrize("count", [10, 30, 150])
+def test_what_s3_never_takes_keeps_nothing_else_waiting(place: Place, count: int) -> None:
+    """The newest and most valuable, and some more of them than it takes to think that S3 does not work at all."""
+    for number in range(100):
+        place.write(f"good{number}", b"%d" % number)
+    notebooks(place, "bad", count)
+    place.s3.fail("PutObject", code="InternalError", key=PREFIX + "bad*", times=None)
+    with place.engine(concurrency=4) as sync:
+        for _ in range(5 + count // 4):
+            sync.run_pass()
+        assert len(place.remote()) == 100
+        place.write("new", b"new")
+        sync.run_pass()
+        assert place.remote()["new"] == b"new"
+        place.write("last", b"last")
+        asked = len(place.s3.requests)
+        assert sync.final(30).not_durable_count == count
+        assert puts(place, asked)[0] == "last"
+        place.s3.heal()
+        assert sync.run_pass().complete
+    assert place.remote() == place.local()
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_an_outage_is_not_held_against_what_it_struck(place: Place, last: bool) -> None:
+    with place.engine(concurrency=1, lease=False) as sync:
+        sync.run_pass()
+        notebooks(place, "valuable", 60)
+        for number in range(200):
+            place.write(f"other{number}", b"%d" % number)
+        place.s3.fail("PutObject", code="InternalError", times=None)
+        for _ in range(4):
+            assert sync.run_pass().error is not None
+        place.s3.heal()
+        asked = len(place.s3.requests)
+        report = sync.final(60) if last else sync.run_pass()
+        assert report.complete
+    order = puts(place, asked)
+    valuable = sorted((name for name in order if name.startswith("valuable")), reverse=True)
+    assert len(valuable) == 60
+    if last:
+        assert order[:60] == valuable
+    else:
+        assert {*order[:120]} >= {*valuable}  # some others find out first whether S3 works
+
+
+def test_what_was_under_way_when_a_token_expired_is_not_sent_again(place: Place) -> None:
+    with place.engine(concurrency=4, lease=False) as sync:
+        sync.run_pass()
+        for name in "abcd":
+            place.write(name, name.encode())
+        place.s3.fail("PutObject", code="ExpiredToken", key=PREFIX + "a", times=1)
+        with place.s3.gate("PutObject", key=PREFIX + "[bcd]", when=When.AFTER) as gate:
+
+            def release() -> None:
+                gate.wait_for_arrivals(3)
+                place.s3.wait_until(lambda: place.asked("PutObject", "a") == 1)
+                gate.release()
+
+            releasing = threading.Thread(target=release)
+            releasing.start()
+            report = sync.run_pass()
+            releasing.join()
+        assert [each.path for each in report.not_durable] == ["a"]
+        assert sync.run_pass().complete
+        assert [place.asked("PutObject", name) for name in "abcd"] == [2, 1, 1, 1]
+    assert place.remote() == place.local()
