@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from .downloads import Downloads
 from .errors import NotConfigured, Unreachable
 from .home import Persistence
 from .layout import Layout, LayoutName, Place
@@ -39,6 +40,7 @@ class Services:
         self.s3: S3 | None = None
         self.storage: Storage | None = None
         self.sync: HomeSync | None = None
+        self.downloads = Downloads()
         self._look: asyncio.Future[Layout] | None = None
         self._executor = DaemonExecutor(THREADS, "wherobots")
 

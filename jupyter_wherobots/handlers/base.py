@@ -106,23 +106,25 @@ class WherobotsHandler(APIHandler):
         super().send_error(status_code, **kwargs)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """The one shape of every error: ``{code, message, path, hint}``."""
+        """Answer with the error in its one shape."""
         error = kwargs.get("exc_info", (None, None))[1]
-        if isinstance(error, WherobotsError):
-            answer = named(error, self.services.place).to_json()
-        else:
-            phrase = responses.get(status_code, "Error")
-            message = phrase
-            if isinstance(error, web.HTTPError) and error.log_message:
-                message = error.log_message % error.args
-            code = _CODES.get(status_code, phrase.replace(" ", ""))
-            hint = _HINTS.get(status_code, "")
-            if status_code >= 500:
-                message = "Something failed that this server did not foresee."
-                hint = "The server's log names it; please report it."
-            answer = {"code": code, "message": message, "path": None, "hint": hint}
         self.set_header("Cache-Control", "no-store")
-        APIHandler.finish(self, json.dumps(answer))
+        APIHandler.finish(self, json.dumps(self.described(error, status_code)))
+
+    def described(self, error: BaseException | None, status_code: int = 500) -> dict[str, Any]:
+        """The one shape of every error: ``{code, message, path, hint}``."""
+        if isinstance(error, WherobotsError):
+            return named(error, self.services.place).to_json()
+        phrase = responses.get(status_code, "Error")
+        message = phrase
+        if isinstance(error, web.HTTPError) and error.log_message:
+            message = error.log_message % error.args
+        code = _CODES.get(status_code, phrase.replace(" ", ""))
+        hint = _HINTS.get(status_code, "")
+        if status_code >= 500:
+            message = "Something failed that this server did not foresee."
+            hint = "The server's log names it; please report it."
+        return {"code": code, "message": message, "path": None, "hint": hint}
 
 
 class NoSuchRoute(WherobotsHandler):

@@ -1,12 +1,15 @@
-"""Bytes down: one file (or a range of it), several as a zip."""
+"""Bytes down: one file (or a range of it), several as a zip; and what became of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from ..downloads import Download, DownloadState
+from .base import WherobotsHandler
 from .streams import StreamingHandler, content_disposition
 
 
@@ -30,6 +33,21 @@ class BytesHandler(StreamingHandler):
         self.set_header("Content-Disposition", content_disposition(kind, name))
         self.set_header("Cache-Control", "private, no-cache")
 
+    @contextmanager
+    def told(self, name: str | None) -> Iterator[Download]:
+        """Remember what becomes of this answer, for the page that gave the download a name."""
+        download = self.services.downloads.named(name) if name else Download()
+        download.begin()
+        try:
+            yield download
+        except BaseException as error:
+            download.end(DownloadState.FAILED, self.described(error))
+            raise
+        if self.broken is not None:
+            download.end(DownloadState.FAILED, self.described(self.broken))
+        else:
+            download.end(DownloadState.CANCELLED if self.gone else DownloadState.DONE)
+
 
 class ZipHandler(BytesHandler):
     """Several files and folders as one zip."""
@@ -41,7 +59,7 @@ class ZipHandler(BytesHandler):
     async def get(self) -> None:
         """Send the archive."""
         given = await self.arguments()
-        await self._archive(given["path"], given["name"])
+        await self._archive(given["path"], given["name"], given["download"])
 
     @web.authenticated
     @authorized
@@ -50,14 +68,31 @@ class ZipHandler(BytesHandler):
         if fields := self.request.body_arguments.get("json"):
             self.request.body = fields[-1]
         given = await self.body()
-        await self._archive(given["path"], given.get("name"))
+        await self._archive(given["path"], given.get("name"), given.get("download"))
 
-    async def _archive(self, paths: Sequence[str], name: str | None) -> None:
-        storage = self.services.require_storage()
-        pieces = await self.services.run(storage.archive, paths)
-        name = name or (paths[0].rstrip("/").rpartition("/")[2] if len(paths) == 1 else "")
-        self.set_download_headers("attachment", f"{(name or 'files').removesuffix('.zip')}.zip")
-        await self.send(pieces, "application/zip")
+    async def _archive(self, paths: Sequence[str], name: str | None, told_as: str | None) -> None:
+        with self.told(told_as) as download:
+            storage = self.services.require_storage()
+            pieces = await self.services.run(storage.archive, paths, download.missing)
+            name = name or (paths[0].rstrip("/").rpartition("/")[2] if len(paths) == 1 else "")
+            self.set_download_headers("attachment", f"{(name or 'files').removesuffix('.zip')}.zip")
+            await self.send(pieces, "application/zip")
 
 
-handlers = [ZipHandler]
+class DownloadHandler(WherobotsHandler):
+    """What became of one download."""
+
+    route = "/wherobots/storage/downloads/{id}"
+    _track_activity = False
+
+    @web.authenticated
+    @authorized
+    async def get(self, **_: str) -> None:
+        """Answer with it, as soon as it is over or the time is up."""
+        given = await self.arguments()
+        download = self.services.downloads.named(given["id"])
+        await download.wait(given["wait"])
+        self.reply(download.to_json())
+
+
+handlers = [ZipHandler, DownloadHandler]

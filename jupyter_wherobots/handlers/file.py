@@ -48,6 +48,10 @@ class FileHandler(BytesHandler, ReceivingHandler):
     async def get(self) -> None:
         """Send the file, or the range that was asked for."""
         given = await self.arguments()
+        with self.told(given["download"]):
+            await self._send_file(given)
+
+    async def _send_file(self, given: dict[str, Any]) -> None:
         storage = self.services.require_storage()
         path: str = given["path"]
         detail = await self.services.run(storage.stat, path, EntryType.FILE)

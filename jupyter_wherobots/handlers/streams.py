@@ -18,7 +18,11 @@ class StreamingHandler(WherobotsHandler):
     """A handler whose answer comes from an iterator that blocks.
 
     ``left`` is set when the client is gone or the answer is over: sources that can take long watch it.
+    ``gone`` says that it was the client, ``broken`` what cut the answer in its middle.
     """
+
+    gone = False
+    broken: Exception | None = None
 
     def initialize(self) -> None:
         """Called by tornado for each request."""
@@ -27,6 +31,7 @@ class StreamingHandler(WherobotsHandler):
 
     def on_connection_close(self) -> None:
         """The client is gone."""
+        self.gone = True
         self.left.set()
         super().on_connection_close()
 
@@ -49,11 +54,12 @@ class StreamingHandler(WherobotsHandler):
             if not self.left.is_set():
                 await self.finish(set_content_type=content_type)
         except StreamClosedError:
-            self.left.set()
+            self.gone = True
         except Exception as error:
             if not sent:
                 raise
             self.log_exception(type(error), error, error.__traceback__)
+            self.broken = error
             self.detach().close()
         finally:
             self.left.set()

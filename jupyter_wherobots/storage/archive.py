@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -63,13 +63,15 @@ class _Sink:
         return taken
 
 
-def archive(s3: S3, layout: Layout, paths: Sequence[str], executor: Executor) -> Iterator[bytes]:
+def archive(
+    s3: S3, layout: Layout, paths: Sequence[str], executor: Executor, errors: MutableSequence[str]
+) -> Iterator[bytes]:
     """The pieces of a zip of these files and folders.
 
     Everything that can be refused is refused before the iterator is given: NotFound, NotPermitted,
     InvalidPath, TooLarge for more than `MAX_OBJECTS` objects. Names are made such that no unpacker can be led
-    outside of its folder. An object that cannot be opened is left out and named in ``_errors.txt``; what
-    breaks in the middle of one raises, for half an object cannot be taken back.
+    outside of its folder. An object that cannot be opened is left out and named in ``_errors.txt`` and in
+    ``errors``; what breaks in the middle of one raises, for half an object cannot be taken back.
     """
     if not measure(s3, layout, paths, MAX_OBJECTS).complete:
         raise TooLarge(
@@ -77,7 +79,7 @@ def archive(s3: S3, layout: Layout, paths: Sequence[str], executor: Executor) ->
             path=paths[0],
             hint="Choose folders further down, or copy the s3:// path and use the AWS CLI.",
         )
-    return _pieces(s3, _members(s3, layout, paths), executor)
+    return _pieces(s3, _members(s3, layout, paths), executor, errors)
 
 
 def _members(s3: S3, layout: Layout, paths: Iterable[str]) -> Iterator[_Member]:
@@ -122,9 +124,10 @@ def _safe(name: str, taken: set[str], size: int = 1) -> str:
     return candidate
 
 
-def _pieces(s3: S3, members: Iterable[_Member], executor: Executor) -> Iterator[bytes]:
+def _pieces(
+    s3: S3, members: Iterable[_Member], executor: Executor, errors: MutableSequence[str]
+) -> Iterator[bytes]:
     sink = _Sink()
-    errors: list[str] = []
 
     def begin(member: _Member) -> tuple[_Member, bytes | WherobotsError | None]:
         """Small objects as a whole, so that their round trips overlap; of large ones nothing yet."""

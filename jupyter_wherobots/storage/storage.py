@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,9 +124,12 @@ class Storage:
         """Make an empty folder: `writing.create_folder`."""
         return create_folder(self.s3, self.layout(), path, confirm)
 
-    def archive(self, paths: Sequence[str]) -> Iterator[bytes]:
+    def archive(
+        self, paths: Sequence[str], missing: MutableSequence[str] | None = None
+    ) -> Iterator[bytes]:
         """Files and folders as one zip: `archive.archive`."""
-        return archive(self.s3, self.layout(), paths, self._executor)
+        errors = [] if missing is None else missing
+        return archive(self.s3, self.layout(), paths, self._executor, errors)
 
     # -- jobs ---------------------------------------------------------------------------------------
 

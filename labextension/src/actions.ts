@@ -4,19 +4,18 @@
  */
 import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { handfuls } from './rest/api';
 import type { StorageApi } from './rest/api';
-import { cookie } from './rest/transport';
 import type { IEntry } from './rest/shapes';
 import { expressionOf } from './code';
 import { amount, ask, askInstead, showFailure } from './dialogs';
+import type { Downloads } from './downloads';
 import type { BrowserModel } from './model/browser';
 import type { Notice } from './model/notice';
 import { keyOf } from './model/paths';
 import type { StatusModel } from './model/status';
 import { isText, openingOf, SNIFFED } from './opening';
 import { linkTo } from './restoring';
-import { formatBytes } from './view/format';
+import { formatBytes, formatNumber } from './view/format';
 
 /** A zip larger than this is asked about first. */
 const LARGE_ZIP = 2 ** 30;
@@ -27,6 +26,7 @@ export interface IActionsOptions {
   browser: BrowserModel;
   status: StatusModel;
   notice: Notice;
+  downloads: Downloads;
   trans: TranslationBundle;
   /** Whether JupyterLab has a file type for a name. */
   isKnownType: (name: string) => boolean;
@@ -148,7 +148,7 @@ export class Actions {
 
   /** Let the browser download a file, or several things as one zip. */
   async download(entries: readonly IEntry[]): Promise<void> {
-    const { api, notice, trans } = this.options;
+    const { api, downloads, notice, trans } = this.options;
     const [first] = entries;
     if (!first) {
       return;
@@ -159,7 +159,7 @@ export class Actions {
       if (entries.length === 1 && first.type === 'FILE') {
         // What cannot be downloaded is said here, not left to the browser's list of downloads.
         await api.stat(first.path, 'FILE');
-        save(api.url('storage/file', { path: first.path }), first.name);
+        downloads.file(first.path, first.name);
         return;
       }
       const measure = await api.measure(entries);
@@ -173,12 +173,11 @@ export class Actions {
           trans.__('Download')
         ))
       ) {
-        if (handfuls(paths).length === 1) {
-          save(api.url('storage/zip', { path: paths }), '');
-        } else {
-          const json = JSON.stringify({ path: paths });
-          saveByForm(api.url('storage/zip'), { json });
-        }
+        const title =
+          entries.length === 1
+            ? first.name
+            : trans.__('%1 items', formatNumber(entries.length));
+        downloads.zip(paths, title);
       }
     } catch (reason) {
       const title = trans.__('The download did not begin');
@@ -210,39 +209,4 @@ export class Actions {
       notice.show(trans.__('Copied %1 paths', lines.length), '', keys);
     }
   }
-}
-
-/** Have the browser save what a URL answers. */
-function save(url: string, name: string): void {
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-}
-
-/** Have the browser save what a URL answers to more than an address can hold. The answer never takes the place of the page. */
-function saveByForm(url: string, fields: Record<string, string>): void {
-  const name = 'jupyter-wherobots-download';
-  if (!document.querySelector(`iframe[name=${name}]`)) {
-    const frame = document.createElement('iframe');
-    frame.name = name;
-    frame.hidden = true;
-    document.body.append(frame);
-  }
-  const form = document.createElement('form');
-  form.method = 'post';
-  form.action = url;
-  form.target = name;
-  form.hidden = true;
-  const all = { ...fields, _xsrf: cookie('_xsrf') ?? '' };
-  for (const [field, value] of Object.entries(all)) {
-    const input = document.createElement('input');
-    input.type = 'hidden';
-    input.name = field;
-    input.value = value;
-    form.append(input);
-  }
-  document.body.append(form);
-  form.submit();
-  form.remove();
 }

@@ -23,6 +23,7 @@ import type { IEntry } from './rest/shapes';
 import { Changes } from './changes';
 import { addCommands, CommandIDs } from './commands';
 import { ask, showFailure } from './dialogs';
+import { Downloads } from './downloads';
 import { DRIVE, StorageDrive } from './drive';
 import { insertDropped, insertText } from './editors';
 import { FileBrowserLink } from './filebrowser';
@@ -129,6 +130,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       browser,
       status,
       notice,
+      downloads: new Downloads({ api, notice, trans }),
       trans,
       isKnownType: name => docRegistry.getFileTypesForPath(name).length > 0,
       openDocument,

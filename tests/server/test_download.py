@@ -11,10 +11,11 @@ from urllib.parse import unquote, urlencode
 
 import pytest
 
+from jupyter_wherobots.downloads import REMEMBERED, Downloads
 from jupyter_wherobots.handlers.ranges import ByteRange, parse_range
 from jupyter_wherobots.handlers.streams import content_disposition
 from tests.server.conftest import AWKWARD, OWN, Fetch
-from tests.strict_s3 import Call, Fault, StrictS3
+from tests.strict_s3 import Access, Call, Fault, StrictS3
 
 MIB = 1024 * 1024
 
@@ -225,3 +226,37 @@ async def test_search_tells_of_a_failure_on_the_way(strict_s3: StrictS3, fetch: 
     assert lines[-1]["error"]["path"] == OWN
     answer = await fetch("GET", "storage/search", path=OWN, name="x")
     assert (answer.status, answer.json["code"]) == (403, "AccessDenied")
+
+
+async def test_what_became_of_a_download_is_told(strict_s3: StrictS3, fetch: Fetch) -> None:
+    strict_s3.put_many({key("f/small"): b"1", key("f/other"): b"2", key("large"): b"x" * 5 * MIB})
+
+    async def outcome(name: str) -> Any:
+        return (await fetch("GET", f"storage/downloads/{name * 32}", wait=30)).json
+
+    waiting = (await fetch("GET", f"storage/downloads/{'0' * 32}")).json
+    assert waiting == {"state": "waiting", "missing": 0, "error": None}
+    await fetch("GET", "storage/zip", path=OWN + "f/", download="1" * 32)
+    assert await outcome("1") == {"state": "done", "missing": 0, "error": None}
+    await fetch("POST", "storage/zip", body={"path": [OWN + "gone"], "download": "2" * 32})
+    failed = await outcome("2")
+    assert (failed["state"], failed["error"]["code"]) == ("failed", "NotFound")
+    assert failed["error"]["path"] == OWN + "gone"
+    strict_s3.deny(key("f/other"), Access)
+    await fetch("GET", "storage/zip", path=OWN + "f/", download="3" * 32)
+    assert await outcome("3") == {"state": "done", "missing": 1, "error": None}
+    strict_s3.fail("GetObject", Fault.SHORT_BODY, times=None)
+    for name, route in (("4", "storage/zip"), ("5", "storage/file")):
+        with pytest.raises(Exception, match="closed"):
+            await fetch("GET", route, path=OWN + "large", download=name * 32)
+        failed = await outcome(name)
+        assert (failed["state"], failed["error"]["code"]) == ("failed", "Unreachable")
+
+
+def test_only_the_last_downloads_are_remembered() -> None:
+    downloads = Downloads()
+    first = downloads.named("first")
+    assert downloads.named("first") is first
+    for number in range(REMEMBERED):
+        downloads.named(str(number))
+    assert downloads.named("first") is not first

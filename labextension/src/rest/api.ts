@@ -11,6 +11,7 @@ import type {
   IJob,
   IListing,
   IMeasure,
+  IOutcome,
   IPart,
   IStatus,
   ISync,
@@ -181,6 +182,12 @@ export class StorageApi {
     const query = { path };
     const response = await this._http.bytes('storage/file', { query, headers });
     return { body: response.body, etag: response.headers.get('ETag') };
+  }
+
+  /** What became of a download, by the name it was given; after `wait` seconds at the latest. */
+  outcome(download: string, wait: number): Promise<IOutcome> {
+    const query = { wait: String(wait) };
+    return this._http.json(`storage/downloads/${download}`, { query });
   }
 
   /** Upload a small file in one request. */

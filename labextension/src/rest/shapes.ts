@@ -51,6 +51,14 @@ export interface IMeasure {
   complete: boolean;
 }
 
+/** What became of a download. */
+export interface IOutcome {
+  state: 'waiting' | 'sending' | 'done' | 'cancelled' | 'failed';
+  /** Objects that could not be read and are not in the zip. */
+  missing: number;
+  error: IErrorBody | null;
+}
+
 export type SearchLine =
   | { kind: 'entry'; entry: IEntry }
   | { kind: 'progress'; scanned: number; found: number }
