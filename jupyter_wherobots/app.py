@@ -70,6 +70,10 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         """Check the settings, set the environment of kernels, begin to restore home. No loop is running yet."""
         # What our modules log goes where the server's own does.
         logging.getLogger(__package__).parent = getattr(self.log, "logger", self.log)
+        section = type(self).__name__
+        if self.serverapp is not None and section not in self.config:
+            # Not even asked for, or one value was of the wrong type and traitlets took none of them.
+            self.take(self.serverapp.config.get(section, {}))
         configuration = self.resolve()
         if configuration.message:
             self.log.warning("%s", configuration.message)

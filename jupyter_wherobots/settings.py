@@ -6,7 +6,9 @@ ways; there is no setting of ours for what botocore already reads.
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +18,7 @@ from typing import Any, TypeVar
 from jupyter_core.application import JupyterApp
 from traitlets import Bool, Float, HasTraits, List, TraitError, Unicode, default
 from traitlets.config import Application
+from traitlets.config.loader import DeferredConfig
 
 from .layout import LayoutName, Place, Problem
 
@@ -129,7 +132,7 @@ class WherobotsSettings(HasTraits):
         "Environment: WHEROBOTS_UPLOAD_AGE."
     ).tag(config=True)
 
-    _environment_problems: List[Problem] = List()
+    _found_problems: List[Problem] = List()
 
     @default("bucket")
     def _default_bucket(self) -> str:
@@ -189,8 +192,24 @@ class WherobotsSettings(HasTraits):
             return parse(text)
         except ValueError as error:
             problem = Problem(trait, f"{ENVIRONMENT[trait]}={text!r} {error}")
-            self._environment_problems = [*self._environment_problems, problem]
+            self._found_problems = [*self._found_problems, problem]
             return fallback
+
+    def take(self, section: Mapping[str, Any]) -> None:
+        """Set each trait of a configuration by itself; one of the wrong type is a problem in `resolve`.
+
+        traitlets takes nothing of all the configuration in which one value is of the wrong type.
+        """
+        for name, given in section.items():
+            trait = self.traits(config=True).get(name)
+            if trait is None:
+                continue
+            try:
+                value = given.get_value(trait) if isinstance(given, DeferredConfig) else given
+                self.set_trait(name, value)
+            except (TraitError, ValueError) as error:
+                problem = Problem(name, str(error).rstrip("."))
+                self._found_problems = [*self._found_problems, problem]
 
     def resolve(self) -> Configuration:
         """Check every setting. Never raises: what is wrong is in ``problems``."""
@@ -212,7 +231,7 @@ class WherobotsSettings(HasTraits):
         if is_home(state, home):
             problems.append(Problem("state", f"state is {state}, which is home itself"))
         # Last: reading the traits above is what finds malformed variables.
-        problems.extend(self._environment_problems)
+        problems.extend(self._found_problems)
         return Configuration(
             place=None if place_problems else Place(self.bucket, self.organization, self.user),
             problems=tuple(problems),
@@ -271,9 +290,18 @@ class _Shell(WherobotsSettings, JupyterApp):
 
     name = "jupyter_wherobots"
 
-    @classmethod
-    def section_names(cls) -> list[str]:
-        return [*super().section_names(), "WherobotsApp"]
+    def exit(self, exit_status: int | str | None = 0) -> None:
+        """Raise what is wrong with a file, for the caller to tell, where traitlets would end the process."""
+        raise sys.exc_info()[1] or SystemExit(exit_status)
+
+
+# The section of the files that it reads, and what traitlets calls it when a value is of the wrong type.
+_Shell.__name__ = "WherobotsApp"
+
+
+def _is_not_fatal(record: logging.LogRecord) -> bool:
+    """What traitlets says before it ends the process is raised here, and told once."""
+    return record.levelno < logging.CRITICAL
 
 
 def load_settings(**overrides: Any) -> WherobotsSettings:
@@ -284,8 +312,12 @@ def load_settings(**overrides: Any) -> WherobotsSettings:
     value of the wrong type.
     """
     shell = _Shell(raise_config_file_errors=True)
-    for stem in ("jupyter_wherobots_config", "jupyter_server_config"):
-        Application.load_config_file(shell, stem, path=shell.config_file_paths)
+    shell.log.addFilter(_is_not_fatal)
+    try:
+        for stem in ("jupyter_wherobots_config", "jupyter_server_config"):
+            Application.load_config_file(shell, stem, path=shell.config_file_paths)
+    finally:
+        shell.log.removeFilter(_is_not_fatal)
     for trait, value in overrides.items():
         shell.set_trait(trait, value)
     return shell

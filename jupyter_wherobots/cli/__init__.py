@@ -7,6 +7,7 @@ Errors go to stderr as what, where and what to do; never a traceback, unless ``-
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -43,6 +44,9 @@ The place comes from WHEROBOTS_BUCKET, WHEROBOTS_ORGANIZATION and WHEROBOTS_USER
 (WherobotsApp); endpoint, region and credentials from the standard AWS ways.
 """
 
+# What a write to standard output fails with where nothing can be written any more.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
 
 def parser() -> Parser:
     """The whole command line."""
@@ -63,24 +67,40 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         code: ExitCode = arguments.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is for a shell's >&-
+            sys.stdout.flush()
     except WherobotsError as error:
         return _report(error, arguments)
     except BrokenPipeError:  # `… | head`: nobody reads on, which is no failure to speak of
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 141  # as the shell has it for a tool that SIGPIPE ended
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
-    except Exception as error:  # noqa: BLE001 - the rim: whatever it is, a person gets a sentence
-        if arguments.debug:
-            traceback.print_exc()
-        unexpected = WherobotsError(
-            f"Unexpected {type(error).__name__}: {error}",
-            hint="This is a fault of the program: repeat with --debug and report what it prints.",
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            return _report(_unexpected(error, arguments), arguments)
+        _write_no_more()
+        return _report(
+            WherobotsError(f"The output cannot be written: {error.strerror}."), arguments
         )
-        return _report(unexpected, arguments)
+    except Exception as error:  # noqa: BLE001 - the rim: whatever it is, a person gets a sentence
+        return _report(_unexpected(error, arguments), arguments)
     return int(code)
+
+
+def _write_no_more() -> None:
+    """Let what is still to be printed go nowhere, or the interpreter would fail to write it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unexpected(error: Exception, arguments: argparse.Namespace) -> WherobotsError:
+    if arguments.debug:
+        traceback.print_exc()
+    return WherobotsError(
+        f"Unexpected {type(error).__name__}: {error}",
+        hint="This is a fault of the program: repeat with --debug and report what it prints.",
+    )
 
 
 def _report(error: WherobotsError, arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TextIO
@@ -55,7 +56,7 @@ def add_command(
         name,
         help=summary,
         description=description.strip(),
-        epilog=f"examples:\n{examples.rstrip()}",
+        epilog="examples:\n" + examples.strip("\n"),
     )
     command.add_argument("--json", action="store_true", help=json_help)
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -72,9 +73,15 @@ def read_configuration(**overrides: Any) -> Configuration:
     except (
         Exception
     ) as error:  # a configuration file is a program; whatever it raises is to be told
+        lines = [
+            f" ({frame.filename}, line {frame.lineno})"
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename.endswith("_config.py")
+        ]
         raise NotConfigured(
-            f"Jupyter's configuration cannot be read: {type(error).__name__}: {error}",
-            hint="`jupyter --paths` lists the directories; look at jupyter_server_config and jupyter_wherobots_config.",
+            f"Jupyter's configuration cannot be read: {type(error).__name__}: {error}{''.join(lines[-1:])}",
+            hint="`jupyter --paths` lists the directories; look at jupyter_server_config and jupyter_wherobots_config, "
+            "and whether HOME is set.",
         ) from error
 
 

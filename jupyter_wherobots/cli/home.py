@@ -56,6 +56,13 @@ Save a home directory in /notebooks/customer-XXXX, one way, by the engine that t
 restored here is restored first. Without --once it goes on until SIGTERM or Ctrl-C, and saves once more then.
 
 Beside a running server that keeps the same home it says so and does nothing: the server saves already.
+
+exit codes:
+  0  everything is saved in S3
+  1  failed: home could not be restored first, S3 does not answer, a folder cannot be used, another engine has this home
+  2  wrong usage or configuration
+  3  something is not saved; it is named
+  130  Ctrl-C ended --once; what was saved is known, and the next run goes on from there
 """,
         examples="""
   jupyter wherobots sync --once
@@ -91,6 +98,8 @@ Beside a running server that keeps the same home it says so and does nothing: th
         description="""
 Bring back everything in /notebooks/customer-XXXX. What is interrupted goes on where it was. A file that is in home already and
 differs is moved aside, never overwritten.
+
+Exit code 1 if something did not come back (it is named), 2 for wrong usage or configuration.
 """,
         examples="""
   jupyter wherobots restore --home /home/wherobots --state /var/lib/wherobots

@@ -52,7 +52,10 @@ exit codes (of several servers, the highest):
 
 @dataclass(frozen=True)
 class Running:
-    """A running server, and its answer to ``GET /wherobots/status``: None, and an error, if it gave none that can be read."""
+    """A running server, and its answer to ``GET /wherobots/status``.
+
+    That is None if it gave none: with an error, or without one if it has not our extension.
+    """
 
     url: str
     pid: int
@@ -62,11 +65,15 @@ class Running:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Ask, and print the answers."""
-    servers = list(running_servers(_runtime_directory()))
+    found = list(running_servers(_runtime_directory()))
+    servers = [server for server in found if server.status or server.error]
     if arguments.json:
         print_json({"servers": [asdict(server) for server in servers]})
     elif not servers:
         print("No Jupyter server with Managed storage is running here (for this user).")
+        for server in found:
+            print(f"{server.url} (process {server.pid}) is one without it; is it enabled there?")
+            print("  jupyter server extension list")
     else:
         for server in servers:
             print("\n".join(lines(server)))
@@ -74,7 +81,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def running_servers(runtime: Path) -> Iterator[Running]:
-    """The servers that say in Jupyter's runtime directory where they listen, and that have our extension."""
+    """The servers that say in Jupyter's runtime directory where they listen."""
     for file in sorted(runtime.glob("jpserver-*.json")):
         with suppress(OSError, ValueError, KeyError):  # gone meanwhile, or dead
             said = json.loads(file.read_text())
@@ -85,7 +92,7 @@ def running_servers(runtime: Path) -> Iterator[Running]:
 
 
 def _asked(url: str, pid: int, token: str) -> Running | None:
-    """What a server answers; None for one without our extension. Raises OSError if nobody listens there."""
+    """What a server answers; None for one that is not ours to ask. Raises OSError if nobody listens there."""
     request = urllib.request.Request(
         f"{url}wherobots/status?wait={_WAIT}", headers={"Authorization": f"token {token}"}
     )
@@ -94,8 +101,10 @@ def _asked(url: str, pid: int, token: str) -> Running | None:
             return Running(url, pid, json.load(answer))
     except urllib.error.HTTPError as error:
         error.close()
+        if error.code == 404:
+            return Running(url, pid, None)
         # The file of one that was killed may name a port, and a process, that are somebody else's by now.
-        if error.code == 404 or (error.code == 403 and token):
+        if error.code == 403 and token:
             return None
         return Running(
             url, pid, None, f"It answered {error.code} {error.reason}; its log says why."
@@ -119,7 +128,7 @@ def is_saved(status: dict[str, Any]) -> bool:
 
 
 def exit_code(servers: Sequence[Running]) -> ExitCode:
-    """What the answers of all servers come to, as the help of the command has it."""
+    """What the answers of all servers with our extension come to, as the help of the command has it."""
     # Two servers in one home: what of it is saved is for the one to say that keeps it.
     kept = {each.status["home"] for each in servers if each.status and each.status["sync"]}
     return max((_code(server.status, kept) for server in servers), default=ExitCode.FAILED)

@@ -23,6 +23,9 @@ from .checks import Check, Checkup, State
 if TYPE_CHECKING:
     from ..s3.client import S3
 
+_JOURNAL = 1_000_000
+"""Bytes without which no journal can be begun."""
+
 _PACKAGES = ("jupyter_server", "jupyterlab", "boto3", "obstore")
 
 
@@ -56,8 +59,10 @@ def examine(
         checks.append(Check("bucket", State.SKIPPED, "Not looked at: it is not known which one."))
     checks.append(judge.check_home(configuration, persistence, mount, layout))
     if persistence.mode is Mode.SYNC:
-        for name, folder in (("home", configuration.home), ("state", configuration.state)):
-            checks.append(judge.check_folder(name, folder, _fault(folder)))
+        if fault := _fault(configuration.home):
+            checks.append(judge.check_folder("home", configuration.home, fault))
+        fault = _fault(configuration.state) or _full(configuration.state)
+        checks.append(judge.check_folder("state", configuration.state, fault))
     if root_dir is not None and persistence.mode is Mode.SYNC:
         checks.append(judge.check_root_dir(configuration.home.resolve(), root_dir.resolve()))
     checks.append(_disk(configuration.home))
@@ -149,6 +154,13 @@ def _fault(folder: Path) -> str | None:
         return None
     what = "" if there == folder else f" {there}"
     return f"the user {os.geteuid()} may not read and write{what}"
+
+
+def _full(folder: Path) -> str | None:
+    """That a journal finds no room in a folder, which has been found usable."""
+    there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    free = shutil.disk_usage(there).free
+    return f"its disk is full ({free:,} bytes left)" if free < _JOURNAL else None
 
 
 def _disk(home: Path) -> Check:

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from jupyter_server.gateway.gateway_client import GatewayClient
 from jupyter_server.serverapp import ServerApp
+from traitlets import TraitError
+from traitlets.config import Config
+from traitlets.config.loader import DeferredConfigString
 
 from jupyter_wherobots.app import WherobotsApp
 from jupyter_wherobots.home import Mode
-from jupyter_wherobots.layout import VARIABLES
+from jupyter_wherobots.layout import VARIABLES, Place
 from jupyter_wherobots.services import THREADS, Services
 from jupyter_wherobots.sync.status import PassReport
 from tests.server.conftest import Fetch
@@ -93,6 +96,30 @@ class TestWithAWrongSetting:
         (kept,) = (line for line in said.splitlines() if "NOT synchronised" in line)
         assert kept.startswith("[E ")
         assert kept.endswith("The configuration is incomplete or wrong (layout).")
+
+
+async def test_a_value_of_the_wrong_type_takes_no_other_with_it(
+    jp_serverapp: ServerApp, configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {**configuration, "stop_timeout": "soon", "home_persistence": "sync"}
+    deferred = {
+        "sync_interval": DeferredConfigString("30"),
+        "upload_age": DeferredConfigString("x"),
+    }
+    monkeypatch.setattr(jp_serverapp, "config", Config(WherobotsApp={**wrong, **deferred}))
+    app = WherobotsApp()
+    app.serverapp = jp_serverapp
+    with pytest.raises(TraitError):
+        app.update_config(jp_serverapp.config)
+    app.initialize_settings()
+    services: Services = app.settings["wherobots"]
+    services.close()
+    found = services.configuration
+    assert found.place == Place(configuration["bucket"], "org", "abc")
+    assert [problem.setting for problem in found.problems] == ["stop_timeout", "upload_age"]
+    assert "stop_timeout" in (found.message or "")
+    assert (found.sync_interval, found.stop_timeout) == (30, 25)
+    assert services.persistence.failed
 
 
 class TestWithUnusableState:

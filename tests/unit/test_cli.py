@@ -134,8 +134,43 @@ def test_a_configuration_file_that_fails_is_told_without_a_traceback(
     (tmp_path / "config" / "jupyter_server_config.py").write_text("c.X = 1 / 0\n")
     assert main(["env"]) == 2
     said = capsys.readouterr().err
-    assert "division by zero" in said
+    assert f"division by zero ({tmp_path}/config/jupyter_server_config.py, line 1)" in said
     assert "Traceback" not in said
+
+
+def test_a_trait_of_the_wrong_type_is_told_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "jupyter_server_config.py").write_text(
+        "c.WherobotsApp.stop_timeout = 'soon'\n"
+    )
+    assert main(["env", "--json"]) == 2
+    said = capsys.readouterr()
+    assert "'stop_timeout' trait of a WherobotsApp" in json.loads(said.out)["error"]["message"]
+    assert said.err.count("stop_timeout") == 1
+
+
+@pytest.mark.parametrize("command", [["env"], ["env", "--json"]])
+def test_an_output_that_is_full_is_no_fault_of_the_program(
+    place: StrictS3,
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(command) == 1
+    said = capsys.readouterr().err
+    assert said == "error: The output cannot be written: No space left on device.\n"
+
+
+def test_an_output_that_is_closed_is_no_failure(
+    place: StrictS3, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["env"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_doctor_without_configuration_fails_in_clear_lines(
@@ -416,6 +451,8 @@ WRONG = {"setting": "bucket", "message": "bucket is not set"}
         ({"configured": False, "problems": [WRONG], "message": "Set it."}, 2, "problem  Set it."),
         ({"sync": {**SYNC, "pendingFiles": 1}, "problems": [WRONG]}, 3, "1 to save"),
         ({"answer": 500}, 1, "problem  It answered 500 "),
+        ({"answer": 404}, 1, "is one without it"),
+        ({"answer": 403}, 1, "No Jupyter server with Managed storage is running here"),
     ],
 )
 def test_status_that_is_not_well_is_no_success(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -258,6 +259,14 @@ def test_a_folder_that_the_mirror_cannot_use_is_a_failure(
     assert states(checkup)["state"] is State.FAILED
     assert f"{tmp_path / 'file'} is no folder" in message(checkup, "state")
     assert states(checkup)["home"] is State.OK
+
+
+def test_a_full_disk_of_the_state_is_a_failure(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")._replace(free=4096)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    assert "full (4,096 bytes left)" in message(examine(configuration, environ={}), "state")
 
 
 def test_a_misspelt_variable_is_a_warning(configuration: Configuration) -> None:
