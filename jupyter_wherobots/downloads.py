@@ -5,9 +5,7 @@ The page names its download and asks by that name. Knows neither HTTP nor S3.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -35,25 +33,17 @@ class Download:
     state: DownloadState = DownloadState.WAITING
     missing: list[str] = field(default_factory=list)
     error: Mapping[str, Any] | None = None
-    _over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self) -> None:
         """It is being fetched (perhaps again, by a browser that tries once more)."""
         self.state = DownloadState.SENDING
         self.missing.clear()
         self.error = None
-        self._over.clear()
 
     def end(self, state: DownloadState, error: Mapping[str, Any] | None = None) -> None:
         """It is over."""
         self.state = state
         self.error = error
-        self._over.set()
-
-    async def wait(self, seconds: float) -> None:
-        """Return when it is over, at the latest after so many seconds."""
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._over.wait(), seconds)
 
     def to_json(self) -> dict[str, Any]:
         """As the API tells it."""

@@ -88,11 +88,9 @@ class DownloadHandler(WherobotsHandler):
     @web.authenticated
     @authorized
     async def get(self, **_: str) -> None:
-        """Answer with it, as soon as it is over or the time is up."""
+        """Answer with it."""
         given = await self.arguments()
-        download = self.services.downloads.named(given["id"])
-        await download.wait(given["wait"])
-        self.reply(download.to_json())
+        self.reply(self.services.downloads.named(given["id"]).to_json())
 
 
 handlers = [ZipHandler, DownloadHandler]

@@ -12,10 +12,11 @@ import { cookie } from './rest/transport';
 import type { Notice } from './model/notice';
 import { formatNumber } from './view/format';
 
-/** Seconds that the server takes to answer while a download goes on. */
-const WAIT = 20;
-/** Looks after which a download that the server does not know has not begun. */
-const LOOKS = 2;
+/** Milliseconds between two looks at a download: soon at first, seldom when it takes long. */
+const SOONEST = 250;
+const SELDOM = 5000;
+/** Milliseconds after which a download that the server does not know has not begun. */
+const LATE = 30_000;
 
 export interface IDownloadsOptions {
   api: StorageApi;
@@ -62,10 +63,13 @@ export class Downloads {
     const { api, notice, trans } = this.options;
     const failed = trans.__('The download of “%1” failed', title);
     let begun = false;
-    for (let looks = 0; begun || looks < LOOKS; looks++) {
+    let pause = SOONEST;
+    for (let waited = 0; begun || waited < LATE; waited += pause) {
+      pause = Math.min(1.5 * pause, SELDOM);
+      await new Promise(resolve => setTimeout(resolve, pause));
       let outcome: IOutcome;
       try {
-        outcome = await api.outcome(download, WAIT);
+        outcome = await api.outcome(download);
       } catch (reason) {
         const { message, hint } = asApiError(reason, null);
         this._say(failed, message, hint);

@@ -184,10 +184,9 @@ export class StorageApi {
     return { body: response.body, etag: response.headers.get('ETag') };
   }
 
-  /** What became of a download, by the name it was given; after `wait` seconds at the latest. */
-  outcome(download: string, wait: number): Promise<IOutcome> {
-    const query = { wait: String(wait) };
-    return this._http.json(`storage/downloads/${download}`, { query });
+  /** What became of a download, by the name it was given. */
+  outcome(download: string): Promise<IOutcome> {
+    return this._http.json(`storage/downloads/${download}`);
   }
 
   /** Upload a small file in one request. */
