@@ -60,6 +60,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
     load_other_extensions = True
     _services: Services | None = None
     _narrator: Narrator | None = None
+    _pointed = False
     _final: asyncio.Task[None] | None = None
     _last_event = 0.0
     _event_scheduled = False
@@ -136,7 +137,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             options=options,
         )
         self._narrator = Narrator(self.log)
-        sync.on_change = self._narrator.tell
+        sync.on_change = self._narrate
         try:
             sync.start()
         except WherobotsError as error:
@@ -149,6 +150,16 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         where = layout.uri(layout.home_path)
         self.log.info("Home %s is kept in %s: %s", configuration.home, where, persistence.reason)
         self._wait_for_home(sync, configuration.restore_block)
+
+    def _narrate(self, status: SyncStatus) -> None:
+        if self._narrator is not None:
+            self._narrator.tell(status)
+        stopping = status.phase in (Phase.STOPPING, Phase.STOPPED)
+        if status.error is not None and not self._pointed and not stopping:
+            self._pointed = True
+            self.log.warning(
+                "`jupyter wherobots doctor`, in a terminal of this server, says what to do about it"
+            )
 
     def _tell_not_kept(self, home: Path, persistence: Persistence) -> None:
         if persistence.failed:
@@ -192,13 +203,12 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         if on_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._on_sigint)
         sync = self._services.sync if self._services else None
-        if sync is not None and self._narrator is not None:
+        if sync is not None:
             serverapp.event_logger.register_event_schema(EVENT_SCHEMA)
             loop = asyncio.get_running_loop()
-            narrator = self._narrator
 
             def changed(status: SyncStatus) -> None:
-                narrator.tell(status)
+                self._narrate(status)
                 # Emitting from a thread raises and delivers nothing, so hop to the loop first.
                 _post(loop, self._schedule_event, loop)
 

@@ -287,6 +287,7 @@ _BY_CODE: dict[str, type[WherobotsError]] = {
     "Timeout": Unreachable,
     "ConnectionLost": Unreachable,
     "UntrustedCertificate": Unreachable,
+    "NoTls": Unreachable,
     "NoCredentials": NoCredentials,
     "SignInExpired": CredentialsExpired,
     "BadConfiguration": NotConfigured,
@@ -352,6 +353,8 @@ _DETAILED = (
 )
 _HINTS = {
     "UntrustedCertificate": "Check AWS_CA_BUNDLE: the endpoint's certificate is not signed by anybody it names.",
+    "NoTls": "Check AWS_ENDPOINT_URL_S3: what listens there does not speak TLS (http:// instead of https://, another port?).",
+    "NotS3": "Check AWS_ENDPOINT_URL_S3: what answers there is not an S3 store.",
     "BadConfiguration": "Check AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_S3 and the AWS configuration files.",
     "InvalidObjectState": "It is archived; restore it with the AWS CLI first.",
 }

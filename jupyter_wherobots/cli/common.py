@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..settings import Configuration
 
 
+DOCTOR = "`jupyter wherobots doctor` looks at everything, and says what to do."
+
+
 class ExitCode(IntEnum):
     """What a command answers to the shell."""
 
@@ -94,7 +97,7 @@ def require_place(configuration: Configuration) -> Place:
     if configuration.place is None:
         raise NotConfigured(
             configuration.message or "Managed storage is not configured.",
-            hint="`jupyter wherobots doctor` looks at everything.",
+            hint=DOCTOR,
         )
     for problem in configuration.problems:
         print(f"warning: {problem.message}", file=sys.stderr)

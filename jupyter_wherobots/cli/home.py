@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import InvalidRequest
 from . import progress
 from .common import (
+    DOCTOR,
     Commands,
     ExitCode,
     Parser,
@@ -271,8 +272,11 @@ def _tell_not_restored(report: RestoreReport) -> None:
 
 
 def _tell_errors(*errors: str | None) -> None:
-    for error in filter(None, errors):
+    told = [error for error in errors if error]
+    for error in told:
         print(f"error: {printable(error)}", file=sys.stderr)
+    if told:
+        print(f"  {DOCTOR}", file=sys.stderr)
 
 
 def _tell_files(files: Sequence[NotDurable | Skipped], count: int) -> None:

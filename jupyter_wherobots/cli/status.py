@@ -14,7 +14,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .common import Commands, ExitCode, Parser, add_command, human_size, print_json, printable
+from .common import (
+    DOCTOR,
+    Commands,
+    ExitCode,
+    Parser,
+    add_command,
+    human_size,
+    print_json,
+    printable,
+)
 
 _TIMEOUT = 10.0
 """Seconds that a server may take to answer."""
@@ -165,6 +174,8 @@ def lines(server: Running) -> list[str]:
         found.append(f"  home     {status['home']}, not synchronised: {printable(reason)}")
         return found
     found.append(f"  home     {status['home']}: {_state(sync)}")
+    if sync["error"]:
+        found.append(f"           {DOCTOR}")
     found += [f"           {printable(note)}" for note in sync["notes"]]
     unread = [each for each in sync["skipped"] if each["reason"] == "unreadable"]
     found += [

@@ -112,6 +112,8 @@ def _look_at_credentials(s3: S3, environ: Mapping[str, str]) -> list[Check]:
     try:
         source = s3.credential_source()
     except NoCredentials as error:
+        if error.__cause__ is not None:  # some were found, and are of no use
+            raise
         return [judge.check_no_credentials(error.message, environ)]
     return [judge.check_credentials(source, datetime.now(timezone.utc))]
 

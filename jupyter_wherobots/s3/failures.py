@@ -90,7 +90,7 @@ def s3_code(exc: BaseException) -> str:
     """S3's own code for a failure (``NoSuchKey``, ``SlowDown``), or one of ours where S3 has not
     answered.
 
-    Ours are ``NoNetwork``, ``Timeout``, ``ConnectionLost``, ``UntrustedCertificate``,
+    Ours are ``NoNetwork``, ``Timeout``, ``ConnectionLost``, ``UntrustedCertificate``, ``NoTls``,
     ``NoCredentials``, ``SignInExpired``, ``BadConfiguration``, ``BadParameter``, ``NotPartial`` and
     ``NotS3``; ``HTTP404`` and the like for an answer that S3 would not give; the name of the
     exception for anything else.
@@ -111,7 +111,10 @@ def s3_code(exc: BaseException) -> str:
         return {"Connect": "NoNetwork", "Timeout": "Timeout"}.get(kind.group(1), "ConnectionLost")
     for cls in type(exc).__mro__:
         if cls.__name__ in _CODE_OF_NAME:
-            return _CODE_OF_NAME[cls.__name__]
+            code = _CODE_OF_NAME[cls.__name__]
+            # The other end speaks HTTP, say, or another version of TLS: no certificate was seen.
+            other = code == "UntrustedCertificate" and "CERTIFICATE" not in str(exc)
+            return "NoTls" if other else code
     return type(exc).__name__
 
 

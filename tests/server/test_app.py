@@ -19,7 +19,7 @@ from jupyter_wherobots.app import WherobotsApp
 from jupyter_wherobots.home import Mode
 from jupyter_wherobots.layout import VARIABLES, Place
 from jupyter_wherobots.services import THREADS, Services
-from jupyter_wherobots.sync.status import PassReport
+from jupyter_wherobots.sync.status import PassReport, Phase, SyncStatus
 from tests.server.conftest import Fetch
 from tests.strict_s3 import StrictS3
 
@@ -186,6 +186,16 @@ class TestWithHome:
         first.cancel()
         await second
         assert strict_s3.body("org/notebooks/customer-abc/late.txt") == b"late"
+
+    async def test_the_log_points_to_the_doctor_once(
+        self, jp_serverapp: ServerApp, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        app = extension(jp_serverapp)
+        for error in (None, "No network.", None, "No network."):
+            app._narrate(SyncStatus(Phase.RESTORING, error=error))
+        said = [record.getMessage() for record in caplog.records]
+        assert said.count("Home is not restored: No network.") == 1
+        assert sum("jupyter wherobots doctor" in line for line in said) == 1
 
     async def test_what_was_never_restored_is_not_counted_in_files(
         self, jp_serverapp: ServerApp, caplog: pytest.LogCaptureFixture

@@ -201,6 +201,7 @@ def test_an_s3_that_refuses_ends_the_home_commands_with_the_reason(
     assert main([*command, *places]) == 1
     said = capsys.readouterr()
     assert "may not list s3://" in said.err
+    assert said.err.count("jupyter wherobots doctor") == 1
     assert said.out == ""
 
 
@@ -418,6 +419,7 @@ STATUS: dict[str, Any] = {
         ({**SYNC, "pendingFiles": 3, "pendingBytes": 2000}, 3, "3 to save (2.0 kB)"),
         ({**SYNC, "pendingFiles": 1, "pending": [{"path": "a", "message": "Why."}]}, 3, "a: Why."),
         ({**SYNC, "error": "No network."}, 3, "not synchronised: No network."),
+        ({**SYNC, "error": "No network."}, 3, "`jupyter wherobots doctor`"),
         ({**SYNC, "restored": False, "savedAt": None}, 3, "being restored"),
     ],
 )

@@ -274,6 +274,15 @@ def test_a_misspelt_variable_is_a_warning(configuration: Configuration) -> None:
     assert "Is WHEROBOTS_BUCKET meant?" in message(checkup, "configuration")
 
 
+def test_half_of_the_keys_is_not_taken_for_none(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    said = message(examine(configuration, environ={}), "credentials")
+    assert "missing: AWS_SECRET_ACCESS_KEY" in said
+    assert "no keys for the profile" not in said
+
+
 def test_a_home_that_does_not_exist_is_told(configuration: Configuration) -> None:
     missing = load_settings(home="/does/not/exist").resolve()
     assert states(examine(missing, environ={}))["disk"] is State.FAILED

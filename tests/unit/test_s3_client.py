@@ -7,11 +7,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 
@@ -309,6 +311,27 @@ def test_an_unknown_authority_is_named(
     with pytest.raises(Unreachable, match="UntrustedCertificate") as caught:
         use(S3(strict_s3.bucket, attempts=1))
     assert "AWS_CA_BUNDLE" in caught.value.hint
+
+
+@BOTH
+def test_a_port_without_tls_is_not_taken_for_a_wrong_certificate(
+    s3_env: S3Environment, use: Callable[[S3], object]
+) -> None:
+    """A server that answers in plain HTTP, and ends."""
+
+    class Plain(StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.read1()
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Plain) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        s3_env(Server(f"https://127.0.0.1:{server.server_address[1]}", "bucket"))
+        with pytest.raises(Unreachable) as caught:
+            use(S3("bucket", attempts=1))
+        server.shutdown()
+    assert "AWS_ENDPOINT_URL_S3" in caught.value.hint
+    assert "certificate" not in caught.value.hint
 
 
 @BOTH
