@@ -50,6 +50,8 @@ class Background:
         """Wait a little for the threads, which were told to end."""
         for thread in self._threads:
             thread.join(STOP)
+        if self._session.watcher is not None:
+            self._session.watcher.join(STOP)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

@@ -52,6 +52,20 @@ def test_a_save_is_in_s3_without_waiting_for_the_scan(place: Place) -> None:
     assert watching.wait(10)
 
 
+def test_no_watch_outlives_the_stop(place: Place) -> None:
+    """A thread inside watchfiles at the end of the interpreter ends the process by a signal."""
+    place.write("d/nb.ipynb", b"{}")
+    sync = place.engine(interval=3600.0, hints=True)
+    watching = threading.Event()
+    sync.on_change = lambda status: watching.set() if "file events" in status.hints else None
+    before = set(threading.enumerate())
+    sync.start()
+    assert watching.wait(30)
+    sync.stop()
+    left = [each for each in set(threading.enumerate()) - before if each.name == "wherobots-watch"]
+    assert left == []
+
+
 def test_a_watch_tells_of_its_folders_and_follows_no_link(tmp_path: Path) -> None:
     home, outside = tmp_path / "home", tmp_path / "outside"
     (home / "in").mkdir(parents=True)
