@@ -170,12 +170,18 @@ const plugin: JupyterFrontEndPlugin<void> = {
       }
       return icon;
     };
-    const openFolderMenu = (paths: readonly string[], at: DOMRect): void => {
+    const openFolderMenu = (
+      paths: readonly string[],
+      button: HTMLElement
+    ): void => {
       const menu = new Menu({ commands });
+      // It takes the focus, and would leave it nowhere.
+      menu.aboutToClose.connect(() => button.focus());
       for (const path of paths) {
         menu.addItem({ command: CommandIDs.go, args: { path } });
       }
-      menu.open(at.left, at.bottom);
+      const { left, bottom } = button.getBoundingClientRect();
+      menu.open(left, bottom);
     };
 
     const panel = new StoragePanel({

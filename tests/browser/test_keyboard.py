@@ -162,3 +162,42 @@ def test_the_view_of_home_and_the_way_back(panel: Panel, page: Page) -> None:
     command(page, "Show Managed Storage")
     expect(panel.grid).to_be_focused()
     panel.expect_selected("beta.csv")
+
+
+def test_the_menu_of_hidden_folders(seed: Seed, page: Page) -> None:
+    """Escape leaves the keyboard where it was."""
+    seed(f"{OWN}a folder with a name/that leaves/no room/for the others/deep/x.csv")
+    panel = Panel(page).open()
+    panel.go(f"{OWN}a folder with a name/that leaves/no room/for the others/deep/")
+    hidden = panel.button("Hidden folders")
+    tab_to(page, hidden, "Shift+Tab")
+    page.keyboard.press("Enter")
+    menu = page.get_by_role("menu").last
+    expect(menu).to_contain_text("that leaves")
+    page.keyboard.press("Escape")
+    expect(hidden).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(panel.region.locator("[aria-current=location]")).to_have_text("data")
+    expect(panel.region.locator(":focus")).to_have_count(1)
+
+
+def test_what_happens_is_heard(panel: Panel, page: Page, s3: StrictS3, tmp_path: Path) -> None:
+    """How much there is, that nothing was found, and that an upload wants an answer or is done."""
+    heard = panel.region.locator("[aria-live=polite]")
+    expect(heard.filter(has_text="4 items")).to_have_count(1)
+    page.keyboard.press("Control+f")
+    page.keyboard.type("needle")
+    expect(heard.filter(has_text="Nothing found")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(heard.filter(has_text="1 found")).to_have_count(1)
+    page.keyboard.press("Escape")
+    file = tmp_path / "alpha.csv"
+    file.write_text("other")
+    with page.expect_file_chooser() as chooser:
+        panel.button("Upload").click()
+    chooser.value.set_files(file)
+    expect(heard.filter(has_text="1 upload needs an answer")).to_have_count(1)
+    panel.button("Keep both").click()
+    expect(heard.filter(has_text="All done")).to_have_count(1)

@@ -30,7 +30,7 @@ export interface IPanelContext {
   /** The icon JupyterLab has for a file of this kind. */
   iconOf: (entry: IEntry) => LabIcon;
   /** Open a menu of folders below a button: the folded part of the breadcrumbs. */
-  openFolderMenu: (paths: readonly string[], at: DOMRect) => void;
+  openFolderMenu: (paths: readonly string[], button: HTMLElement) => void;
 }
 
 const Context = React.createContext<IPanelContext | null>(null);

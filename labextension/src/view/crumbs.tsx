@@ -97,7 +97,7 @@ export function Crumbs(): JSX.Element {
                   onClick={event =>
                     panel.openFolderMenu(
                       away.map(one => one.path),
-                      event.currentTarget.getBoundingClientRect()
+                      event.currentTarget
                     )
                   }
                 >

@@ -13,6 +13,7 @@ import * as React from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Conflict, IJob } from '../rest/shapes';
 import { isOver, takenNames } from '../model/jobs';
+import type { JobList } from '../model/jobs';
 import type { Answer, Transfer } from '../model/transfer';
 import { parentOf } from '../model/paths';
 import { usePanel, useSignal } from './context';
@@ -34,8 +35,16 @@ function rank(item: Transfer): number {
   return at === -1 ? (item.state === 'waiting' ? ORDER.length : 99) : at;
 }
 
+/** Whether a change met names that are taken, and waits for a word about them. */
+function isAsking(job: IJob, jobs: JobList): boolean {
+  const request = jobs.requestOf(job);
+  return isOver(job) && request !== null && takenNames(job, request).size > 0;
+}
+
 interface ISummary {
   title: string;
+  /** What a screen reader says of it: nothing that changes every moment. */
+  spoken: string;
   /** Bytes (or objects) done and in all, while something runs. */
   progress: { value: number; max: number } | null;
 }
@@ -50,13 +59,11 @@ function useSummary(): ISummary {
     jobs.items.filter(job => job.state === 'failed').length;
   const running = jobs.items.filter(job => !isOver(job));
   if (asking > 0) {
-    return {
-      title:
-        asking === 1
-          ? trans.__('1 upload needs an answer')
-          : trans.__('%1 uploads need an answer', asking),
-      progress: null
-    };
+    const title =
+      asking === 1
+        ? trans.__('1 upload needs an answer')
+        : trans.__('%1 uploads need an answer', asking);
+    return { title, spoken: title, progress: null };
   }
   if (transfers.busy) {
     const { files, sent, size } = transfers.progress;
@@ -65,26 +72,38 @@ function useSummary(): ISummary {
       files === 1
         ? trans.__('Uploading 1 file, %1\u00a0%%', percent)
         : trans.__('Uploading %1 files, %2\u00a0%%', files, percent);
-    return { title, progress: { value: sent, max: size } };
+    const spoken =
+      files === 1
+        ? trans.__('Uploading 1 file')
+        : trans.__('Uploading %1 files', files);
+    return { title, spoken, progress: { value: sent, max: size } };
   }
   if (running.length > 0) {
     const title =
       running.length === 1
         ? running[0]!.title
         : trans.__('%1 changes are being made', running.length);
-    return { title, progress: null };
+    return { title, spoken: title, progress: null };
+  }
+  const questions = jobs.items.filter(job => isAsking(job, jobs)).length;
+  if (questions > 0 && questions === failed) {
+    const title =
+      questions === 1
+        ? trans.__('1 change needs an answer')
+        : trans.__('%1 changes need an answer', questions);
+    return { title, spoken: title, progress: null };
   }
   if (failed > 0) {
     const title =
       failed === 1 ? trans.__('1 failed') : trans.__('%1 failed', failed);
-    return { title, progress: null };
+    return { title, spoken: title, progress: null };
   }
   if (uploads.length > 0) {
     const title =
       uploads.length === 1
         ? trans.__('1 upload is not finished')
         : trans.__('%1 uploads are not finished', uploads.length);
-    return { title, progress: null };
+    return { title, spoken: title, progress: null };
   }
   const cancelled = [...transfers.items, ...jobs.items].filter(
     each => each.state === 'cancelled'
@@ -93,7 +112,7 @@ function useSummary(): ISummary {
     cancelled === 0
       ? trans.__('All done')
       : trans.__('Done, %1 cancelled', formatNumber(cancelled));
-  return { title, progress: null };
+  return { title, spoken: title, progress: null };
 }
 
 export function Drawer(): JSX.Element | null {
@@ -101,85 +120,93 @@ export function Drawer(): JSX.Element | null {
   useSignal(transfers.changed);
   useSignal(jobs.changed);
   const [open, setOpen] = React.useState(true);
-  const { title, progress } = useSummary();
+  const { title, spoken, progress } = useSummary();
   const { items } = transfers;
-  if (items.length === 0 && jobs.items.length === 0) {
-    return null;
-  }
+  const any = items.length > 0 || jobs.items.length > 0;
   const asking = items.filter(item => item.state === 'asking').length;
   const listed = [...items].sort((a, b) => rank(a) - rank(b)).slice(0, SHOWN);
   const together = transfers.stoppable;
   const finished = items.some(item => item.finished) || jobs.items.some(isOver);
   return (
-    <section className="jp-Wherobots-drawer" aria-label={trans.__('Transfers')}>
-      <header>
-        <button
-          type="button"
-          className="jp-Wherobots-drawerTitle"
-          aria-expanded={open}
-          onClick={() => setOpen(!open)}
+    <>
+      <span className="jp-Wherobots-spoken" aria-live="polite">
+        {any ? spoken : ''}
+      </span>
+      {any && (
+        <section
+          className="jp-Wherobots-drawer"
+          aria-label={trans.__('Transfers')}
         >
-          {open ? (
-            <caretDownIcon.react tag="span" />
-          ) : (
-            <caretUpIcon.react tag="span" />
-          )}
-          <span className="jp-Wherobots-drawerText">{title}</span>
-        </button>
-        {together.length > 1 && (
-          <>
+          <header>
+            <button
+              type="button"
+              className="jp-Wherobots-drawerTitle"
+              aria-expanded={open}
+              onClick={() => setOpen(!open)}
+            >
+              {open ? (
+                <caretDownIcon.react tag="span" />
+              ) : (
+                <caretUpIcon.react tag="span" />
+              )}
+              <span className="jp-Wherobots-drawerText">{title}</span>
+            </button>
+            {together.length > 1 && (
+              <>
+                <IconButton
+                  icon={transfers.busy ? pauseIcon : resumeIcon}
+                  label={
+                    transfers.busy
+                      ? trans.__('Pause all uploads')
+                      : trans.__('Resume all uploads')
+                  }
+                  disabled={!transfers.busy && !together.some(isPaused)}
+                  onClick={() =>
+                    transfers.busy
+                      ? transfers.pause(...together)
+                      : transfers.resume(...together)
+                  }
+                />
+                <IconButton
+                  icon={closeIcon}
+                  label={trans.__('Stop all uploads')}
+                  onClick={() => void uploads.cancelAll()}
+                />
+              </>
+            )}
             <IconButton
-              icon={transfers.busy ? pauseIcon : resumeIcon}
-              label={
-                transfers.busy
-                  ? trans.__('Pause all uploads')
-                  : trans.__('Resume all uploads')
-              }
-              disabled={!transfers.busy && !together.some(isPaused)}
-              onClick={() =>
-                transfers.busy
-                  ? transfers.pause(...together)
-                  : transfers.resume(...together)
-              }
+              icon={clearIcon}
+              label={trans.__('Remove finished transfers')}
+              disabled={!finished}
+              onClick={() => {
+                transfers.clear();
+                void changes.clearJobs();
+              }}
             />
-            <IconButton
-              icon={closeIcon}
-              label={trans.__('Stop all uploads')}
-              onClick={() => void uploads.cancelAll()}
-            />
-          </>
-        )}
-        <IconButton
-          icon={clearIcon}
-          label={trans.__('Remove finished transfers')}
-          disabled={!finished}
-          onClick={() => {
-            transfers.clear();
-            void changes.clearJobs();
-          }}
-        />
-      </header>
-      {progress && <Bar {...progress} />}
-      {open && (
-        <ul>
-          {jobs.items.map(job => (
-            <Job key={job.id} job={job} />
-          ))}
-          {listed.map(item => (
-            <Item
-              key={item.id}
-              item={item}
-              several={asking > 1 || transfers.busy}
-            />
-          ))}
-          {items.length > SHOWN && (
-            <li className="jp-Wherobots-more">
-              {trans.__('and %1 more', items.length - SHOWN)}
-            </li>
+          </header>
+          {progress && <Bar {...progress} />}
+          {open && (
+            <ul>
+              {jobs.items.map(job => (
+                <Job key={job.id} job={job} />
+              ))}
+              {listed.map(item => (
+                <Item
+                  key={item.id}
+                  item={item}
+                  several={asking > 1 || transfers.busy}
+                />
+              ))}
+              {items.length > SHOWN && (
+                <li className="jp-Wherobots-more">
+                  {trans.__('and %1 more', items.length - SHOWN)}
+                </li>
+              )}
+            </ul>
           )}
-        </ul>
+        </section>
       )}
-    </section>
+    </>
   );
 }
 
@@ -187,8 +214,7 @@ function Job(props: { job: IJob }): JSX.Element {
   const { changes, jobs, whereabouts, trans } = usePanel();
   const { job } = props;
   const over = isOver(job);
-  const request = jobs.requestOf(job);
-  const taken = request && over ? takenNames(job, request).size : 0;
+  const asking = isAsking(job, jobs);
   const answer = (label: string, conflict: Conflict): JSX.Element => (
     <button
       type="button"
@@ -231,12 +257,12 @@ function Job(props: { job: IJob }): JSX.Element {
           className="jp-Wherobots-facts jp-mod-error"
           role="alert"
         >
-          {error.code === 'AlreadyExists' && taken > 0
+          {error.code === 'AlreadyExists' && asking
             ? error.message
             : `${error.message} ${error.hint}`.trim()}
         </p>
       ))}
-      {taken > 0 && (
+      {asking && (
         <div
           className="jp-Wherobots-question"
           role="group"
@@ -270,11 +296,15 @@ function factsOf(job: IJob, trans: TranslationBundle): string {
         ? trans.__('Counting… %1 so far', done)
         : trans.__('%1 of %2', done, all);
     case 'done':
-      return trans.__('Done: %1, %2%3', done, size, skipped);
+      return job.objects === 1
+        ? trans.__('Done: 1 file, %1%2', size, skipped)
+        : trans.__('Done: %1 files, %2%3', done, size, skipped);
     case 'cancelled':
       return trans.__('Cancelled after %1; what was done stays done.', done);
     case 'failed':
-      return trans.__('%1 done, %2 not%3', done, job.errorCount, skipped);
+      return job.objects === 0
+        ? trans.__('Nothing was done%1:', skipped)
+        : trans.__('%1 done, %2 not%3:', done, job.errorCount, skipped);
   }
 }
 

@@ -34,22 +34,32 @@ export function Footer(): JSX.Element {
       count + more,
       formatBytes(bytes)
     );
-  } else if (folder.readAt > 0 && rows.length > 0) {
+  } else if (folder.readAt > 0 && browser.error === null) {
     text =
-      rows.length === 1 && !more
-        ? trans.__('1 item')
-        : trans.__('%1 items', count + more);
+      rows.length === 0 && browser.filter !== ''
+        ? trans.__('Nothing found')
+        : rows.length === 1 && !more
+          ? trans.__('1 item')
+          : trans.__('%1 items', count + more);
   }
+  const reading = browser.gathering || search?.running;
   return (
     <div className="jp-Wherobots-footer">
-      {notice.text === '' && <span className="jp-Wherobots-count">{text}</span>}
+      <span
+        className={
+          'jp-Wherobots-count' + (notice.text ? ' jp-Wherobots-spoken' : '')
+        }
+        aria-live={reading ? 'off' : 'polite'}
+      >
+        {text}
+      </span>
       <span className="jp-Wherobots-notice" role="status">
         <span>{notice.text}</span>{' '}
         <span className="jp-Wherobots-subject" title={notice.subject}>
           <bdi>{notice.subject}</bdi>
         </span>
       </span>
-      {(browser.gathering || search?.running) && (
+      {reading && (
         <button
           type="button"
           className="jp-Wherobots-link"

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { formatBytes, formatDate, formatNumber, visible } from './format';
+import {
+  formatBytes,
+  formatDate,
+  formatDateTime,
+  formatNumber,
+  formatTime,
+  visible
+} from './format';
 
 test.each([
   [0, '0 B'],
@@ -21,6 +28,14 @@ test('a date is as short as it stays clear', () => {
   );
   expect(formatDate(new Date(2026, 2, 5).toISOString(), now)).toMatch(/Mar/);
   expect(formatDate(new Date(2020, 2, 5).toISOString(), now)).toMatch(/2020/);
+});
+
+test('a moment reads the same wherever it is shown', () => {
+  const now = new Date(2026, 10, 20, 15, 0);
+  const at = new Date(2026, 10, 20, 14, 2, 7).toISOString();
+  expect(formatDate(at, now)).toBe('14:02');
+  expect(formatTime(at)).toBe('14:02:07');
+  expect(formatDateTime(at)).toBe('Nov 20, 2026, 14:02:07');
 });
 
 test('numbers follow the language of the page', () => {

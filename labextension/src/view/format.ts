@@ -50,6 +50,9 @@ export function formatDuration(
     : trans.__('%1 h', Math.round(seconds / 3600));
 }
 
+/** Hours from 0 to 23 in every language, so that the same moment reads the same in the list, the status bar and the logs. */
+const HOURS = { hourCycle: 'h23' } as const;
+
 /** The language of the page; undefined (the browser's) if that is no language tag. */
 function language(): string | undefined {
   try {
@@ -86,7 +89,9 @@ const numbers = new Map<string, Intl.NumberFormat>();
 export function formatDate(iso: string, now = new Date()): string {
   const date = new Date(iso);
   if (date.toDateString() === now.toDateString()) {
-    return formatter({ hour: '2-digit', minute: '2-digit' }).format(date);
+    return formatter({ hour: '2-digit', minute: '2-digit', ...HOURS }).format(
+      date
+    );
   }
   return date.getFullYear() === now.getFullYear()
     ? formatter({ day: 'numeric', month: 'short' }).format(date)
@@ -95,12 +100,14 @@ export function formatDate(iso: string, now = new Date()): string {
 
 /** Day and time in full. */
 export function formatDateTime(iso: string): string {
-  return formatter({ dateStyle: 'medium', timeStyle: 'medium' }).format(
-    new Date(iso)
-  );
+  return formatter({
+    dateStyle: 'medium',
+    timeStyle: 'medium',
+    ...HOURS
+  }).format(new Date(iso));
 }
 
 /** The time of day with seconds: "14:02:07". */
 export function formatTime(iso: string): string {
-  return new Date(iso).toLocaleTimeString('en-GB');
+  return formatter({ timeStyle: 'medium', ...HOURS }).format(new Date(iso));
 }

@@ -127,7 +127,7 @@ function progress(
 }
 
 function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
-  const { sync, model, trans } = props;
+  const { sync, status, model, trans } = props;
   const deletes = sync.pendingDeletes;
   const known = new Map(
     [...sync.conflicts, ...(model.remote ?? [])].map(each => [
@@ -148,6 +148,9 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
       <Files
         title={trans.__('Waiting to be saved')}
         files={sync.pending}
+        next={trans.__(
+          'What failed is tried again by itself. If it goes on failing, ask your administrator, and download what you cannot do without.'
+        )}
         {...props}
       />
       <Files
@@ -178,14 +181,21 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
             aria-disabled={model.busy}
             onClick={() => void model.forgetConflicts()}
           >
-            {trans.__('Forget what was changed; the files stay')}
+            {trans.__('Clear this list; the files stay as they are')}
           </button>
         </p>
       )}
       {deletes.count > 0 && (
         <section>
           <h2>{trans.__('Deletions that wait for your word')}</h2>
-          <p>{deletes.message}</p>
+          <p>
+            {deletes.message}
+            {status.homeRoot &&
+              ` ${trans.__(
+                'They are still in S3, in %1: “Copy to Home” there brings them back.',
+                status.homeRoot.path
+              )}`}
+          </p>
           <ul className="jp-Wherobots-names">
             {deletes.examples.map(path => (
               <li key={path}>{path}</li>
@@ -227,10 +237,24 @@ interface IFile {
   path: string;
   message: string;
   size?: number;
+  /** The kind of reason. */
+  why?: string;
+}
+
+/** Reasons that do not pass by themselves. */
+const FAILURES: ReadonlySet<string> = new Set(['failed', 'unreadable']);
+
+function hasFailed(file: IFile): boolean {
+  return file.why !== undefined && FAILURES.has(file.why);
 }
 
 function Files(
-  props: IHomeSyncProps & { title: string; files: readonly IFile[] }
+  props: IHomeSyncProps & {
+    title: string;
+    files: readonly IFile[];
+    /** What to do if one of them failed. */
+    next?: string;
+  }
 ): JSX.Element | null {
   const { title, files, trans } = props;
   if (files.length === 0) {
@@ -239,11 +263,12 @@ function Files(
   return (
     <section>
       <h2>{title}</h2>
+      {props.next && files.some(hasFailed) && <p>{props.next}</p>}
       <ul className="jp-Wherobots-files">
         {files.slice(0, SHOWN).map(file => (
           <li key={file.path}>
             <Path {...props} path={file.path} />
-            <span>
+            <span className={hasFailed(file) ? 'jp-Wherobots-failed' : ''}>
               {[
                 file.size === undefined ? '' : formatBytes(file.size),
                 file.message

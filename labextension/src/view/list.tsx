@@ -241,7 +241,7 @@ export function List(): JSX.Element {
   return (
     <div
       ref={scroller}
-      className="jp-Wherobots-grid"
+      className={'jp-Wherobots-grid' + (browser.search ? ' jp-mod-found' : '')}
       role="grid"
       tabIndex={0}
       aria-label={trans.__('Files in %1', path)}

@@ -128,7 +128,11 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element {
     entry.type === 'FOLDER' ? trans.__('folder') : formatBytes(entry.size ?? 0),
     entry.lastModified ? formatDateTime(entry.lastModified) : '',
     badge,
-    entry.uploadProtected && entry.mutateProtected ? trans.__('read-only') : '',
+    !entry.mutateProtected
+      ? ''
+      : entry.uploadProtected
+        ? trans.__('read-only')
+        : trans.__('cannot be renamed or deleted'),
     props.cut ? trans.__('cut') : ''
   ].filter(text => text !== '');
   const tip = [
