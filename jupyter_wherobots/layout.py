@@ -280,7 +280,12 @@ class Layout:
         """
         access = self.access(path)
         if access.kind is AccessKind.UNKNOWN:
-            raise NotFound(access.reason or path, path=path)
+            # The reason is about changes; who only looks is told what there is.
+            raise NotFound(
+                f"{path} is not part of the managed storage.",
+                path=path,
+                hint=f"Its folders are {', '.join(root.path for root in self.roots)}.",
+            )
         if access.kind in (AccessKind.FOREIGN, AccessKind.CONTAINER):
             raise NotPermitted(access.reason or path, path=path)
         root = self._root_paths.get(path + "/")

@@ -333,6 +333,8 @@ def test_ls_long_and_json_tell_sizes(place: StrictS3, capsys: pytest.CaptureFixt
         ("s3://other/org/data/shared", 2, "not an s3:// path of the bucket"),
         ("/data/shared/../../org2", 2, "'..'"),
         ("data/shared", 2, "wb:/data/"),
+        ("/nope/", 1, "/nope/ is not part of the managed storage."),
+        ("/data/nope", 1, "Its folders are /data/customer-u/, /data/shared/, /spark-logs/."),
     ],
 )
 def test_ls_of_what_is_not_to_be_seen_says_why(
