@@ -80,8 +80,12 @@ class Configuration:
             return None
         ways = ", ".join(dict.fromkeys(ENVIRONMENT[problem.setting] for problem in self.problems))
         what = "; ".join(problem.message for problem in self.problems)
-        how = "not configured" if self.place is None else "configured wrongly"
-        return f"Managed storage is {how}: {what}. Set {ways} (or the traits of WherobotsApp)."
+        how = (
+            "Managed storage is not configured"
+            if self.place is None
+            else "Managed storage is configured wrongly"
+        )
+        return f"{how}: {what}. Set {ways} (or the traits of WherobotsApp)."
 
 
 class WherobotsSettings(HasTraits):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -60,3 +61,38 @@ def test_a_page_names_only_variables_and_traits_that_there_are(page: Path) -> No
     assert ours - read_by_tests == set()
     traits = re.findall(r"(?:WherobotsApp|c\.WherobotsApp)\.(\w+)", text)
     assert set(traits) <= set(ENVIRONMENT)
+
+
+def sayings() -> set[str]:
+    """Every text of the sources, with an ellipsis for what is put into it."""
+
+    def text(node: ast.expr) -> str:
+        if isinstance(node, ast.JoinedStr):
+            return "".join(map(text, node.values))
+        constant = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        return re.sub(r"%[sdrg]", "…", node.value) if constant else "…"
+
+    trees = [ast.parse(file.read_text()) for file in (ROOT / "jupyter_wherobots").rglob("*.py")]
+    return {text(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.expr)}
+
+
+def is_said(phrase: str, said: set[str]) -> bool:
+    """Whether the sources have each part of a phrase, or a text that becomes it by what is put into it."""
+    together = "\n".join(said)
+    if all(part.strip(" :") in together for part in phrase.split("…")):
+        return True
+    return any(
+        re.fullmatch(".+".join(map(re.escape, each.split("…"))), phrase)
+        for each in said
+        if each[:8] == phrase[:8]
+    )
+
+
+def test_what_the_guide_says_of_the_log_is_what_the_log_says() -> None:
+    table = GUIDE.read_text().partition("| the log says |")[2].partition("\n\n")[0]
+    lines = [row.split(" | ")[0] for row in table.splitlines()[2:]]
+    phrases = [phrase for line in lines for phrase in re.findall(r"`([^`]+)`", line)]
+    assert len(phrases) >= 15
+    said = sayings()
+    assert [phrase for phrase in phrases if not is_said(phrase, said)] == []
+    assert not is_said("Home is not watered: …", said - {"Home is not …: …"})
