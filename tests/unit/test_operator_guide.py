@@ -69,8 +69,9 @@ def sayings() -> set[str]:
     def text(node: ast.expr) -> str:
         if isinstance(node, ast.JoinedStr):
             return "".join(map(text, node.values))
-        constant = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        return re.sub(r"%[sdrg]", "…", node.value) if constant else "…"
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return re.sub(r"%[sdrg]", "…", node.value)
+        return "…"
 
     trees = [ast.parse(file.read_text()) for file in (ROOT / "jupyter_wherobots").rglob("*.py")]
     return {text(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.expr)}
