@@ -152,10 +152,10 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
         self._wait_for_home(sync, configuration.restore_block)
 
     def _narrate(self, status: SyncStatus) -> None:
-        if self._narrator is not None:
-            self._narrator.tell(status)
-        stopping = status.phase in (Phase.STOPPING, Phase.STOPPED)
-        if status.error is not None and not self._pointed and not stopping:
+        if self._narrator is None or self._final is not None:
+            return  # what comes of the stop is said at its end; until then a pass that makes way looks like a good one
+        self._narrator.tell(status)
+        if status.error is not None and not self._pointed:
             self._pointed = True
             self.log.warning(
                 "`jupyter wherobots doctor`, in a terminal of this server, says what to do about it"
@@ -181,7 +181,9 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
                 break
         if not restored and sync.status().error is None:
             self.log.warning(
-                "Home is still being restored; the server starts, the rest comes behind"
+                "S3 has not said yet what home holds; the server starts, home comes behind"
+                if sync.status().restore is None
+                else "Home is still being restored; the server starts, the rest comes behind"
             )
 
     def _warn_if_outside_root(self, home: Path) -> None:

@@ -82,11 +82,17 @@ class Lease:
         """What the status says of it."""
         if self.held:
             return LeaseStatus()
-        other = self._other or "unknown"
+        if not self._other:  # nobody has it: S3 refuses, or has not answered for long
+            return LeaseStatus(
+                held=False,
+                holder="unknown",
+                message="The lease on home could not be taken or renewed, so that another instance of yours may be "
+                "running: this one only adds files, it overwrites and deletes nothing until it has the lease.",
+            )
         return LeaseStatus(
             held=False,
-            holder=other,
-            message=f"Another instance of yours ({other}) is running: this one only adds files, it "
+            holder=self._other,
+            message=f"Another instance of yours ({self._other}) is running: this one only adds files, it "
             "overwrites and deletes nothing until the other is gone.",
         )
 

@@ -169,6 +169,25 @@ class TestWithALayoutToBeFoundOut:
         assert strict_s3.count("ListObjectsV2") == 2
 
 
+async def test_a_start_says_that_s3_has_not_answered(
+    jp_serverapp: ServerApp,
+    configuration: dict[str, Any],
+    strict_s3: StrictS3,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wanted = {**configuration, "home_persistence": "sync", "restore_block": 0.1}
+    app = WherobotsApp(config=Config(WherobotsApp=wanted))
+    app.serverapp = jp_serverapp
+    with strict_s3.gate("ListObjectsV2"):
+        app.initialize_settings()
+        said = capsys.readouterr().err
+    services: Services = app.settings["wherobots"]
+    assert services.sync is not None
+    services.sync.stop()
+    services.close()
+    assert "S3 has not said yet what home holds" in said
+
+
 class TestWithHome:
     @pytest.fixture
     def configuration(self, configuration: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
@@ -186,6 +205,23 @@ class TestWithHome:
         first.cancel()
         await second
         assert strict_s3.body("org/notebooks/customer-abc/late.txt") == b"late"
+
+    async def test_a_stop_in_trouble_does_not_say_that_all_is_well_again(
+        self,
+        jp_serverapp: ServerApp,
+        jp_root_dir: Path,
+        strict_s3: StrictS3,
+        services: Services,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        assert services.sync is not None
+        strict_s3.deny()
+        (jp_root_dir / "refused.txt").write_text("refused")
+        await services.run(services.sync.run_pass)
+        await services.run(lambda: services.sync and services.sync.run_pass())
+        await extension(jp_serverapp).stop_extension()
+        assert "Not saved: refused.txt" in caplog.text
+        assert "works again" not in caplog.text
 
     async def test_the_log_points_to_the_doctor_once(
         self, jp_serverapp: ServerApp, caplog: pytest.LogCaptureFixture

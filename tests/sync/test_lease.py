@@ -148,6 +148,8 @@ def test_a_holder_that_cannot_renew_stops_overwriting_in_time(place: Place) -> N
         clock.at += 2
         place.write("a", b"three")
         assert [each.why for each in first.run_pass().not_durable] == [Why.ANOTHER_INSTANCE]
+        # Nobody has seen another one, so nobody says that there is one.
+        assert first.status().lease.message.startswith("The lease on home could not be taken or")
     assert place.remote() == {"a": b"two"}
 
 
