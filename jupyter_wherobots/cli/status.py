@@ -150,7 +150,8 @@ def _code(status: dict[str, Any] | None, kept: Set[str]) -> ExitCode:
         return ExitCode.NOT_DURABLE
     if not status["configured"] or status["problems"]:
         return ExitCode.USAGE
-    if status["homePersistence"]["failed"] and status["home"] not in kept:
+    # A server that runs since before an upgrade does not say whether it failed.
+    if status["homePersistence"].get("failed") and status["home"] not in kept:
         return ExitCode.NOT_DURABLE
     return ExitCode.OK
 

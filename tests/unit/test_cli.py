@@ -479,6 +479,8 @@ def test_of_several_servers_the_worst_counts_and_who_keeps_a_home_speaks_for_it(
     assert exit_code([saved, beside]) == 0
     assert exit_code([saved, mute]) == 1
     assert exit_code([elsewhere, saved, mute]) == 3
+    older = {**STATUS, "homePersistence": {"mode": "off", "reason": "It is off."}}
+    assert exit_code([Running("u5", 5, older)]) == 0
 
 
 def test_a_server_that_does_not_answer_is_told_from_none(
