@@ -373,12 +373,16 @@ class Restorer:
         stem = path
         for number in range(2, 1000):
             try:
-                landed, size = self._download(wish, path)
-                break
+                # Free here is not free in S3: another object of that name may still be to come.
+                if self._remote.head(self._names.key(path)) is None:
+                    landed, size = self._download(wish, path)
+                    break
             except FileExistsError:
-                path = beside(stem, str(number))
+                pass
             except NotADirectoryError:
                 stem = path = self._free_path(path)
+                continue
+            path = beside(stem, str(number))
         else:
             raise StorageFailed(f"There are too many versions of {shown(wish.path)}.")
         found = self._remote.head(wish.key)

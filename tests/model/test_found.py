@@ -26,6 +26,19 @@ def test_the_other_name_of_a_blocked_folder_may_be_taken_too(place: Place) -> No
     assert sorted(place.local().values()) == [b"a file of that name", b"inside", b"nowhere"]
 
 
+def test_what_comes_beside_takes_no_name_of_another_object(place: Place) -> None:
+    place.s3.put(PREFIX + "d/e (from S3)", b"an object of that name")
+    place.s3.clock.advance(1)
+    place.s3.put(PREFIX + "d/e", b"where a folder is")  # the newest comes first
+    (place.home / "d/e").mkdir(parents=True)
+    with place.engine() as sync:
+        assert sync.restore().complete
+    assert place.local() == {
+        "d/e (from S3)": b"an object of that name",
+        "d/e (from S3) (2)": b"where a folder is",
+    }
+
+
 def test_a_folder_replaced_by_a_file_is_no_news_at_the_next_start(place: Place) -> None:
     place.write("d/a", b"inside")
     with place.engine() as sync:
