@@ -45,6 +45,9 @@ def start(
     monkeypatch.setenv("WHEROBOTS_USER", "u")
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    (tmp_path / "own").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "own"))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
 
     def run(*arguments: str, **keywords: Any) -> subprocess.Popen[str]:
         keywords = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **keywords}
@@ -224,9 +227,12 @@ def test_a_pipe_that_is_closed_is_no_error(strict_s3: StrictS3, start: Start) ->
     assert listing.stderr.read() == ""
 
 
-def test_ctrl_c_ends_a_listing_without_a_traceback(strict_s3: StrictS3, start: Start) -> None:
+@pytest.mark.parametrize("command", ["ls /data/shared", "sync --once", "restore", "doctor"])
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    strict_s3: StrictS3, start: Start, command: str
+) -> None:
     with strict_s3.gate("ListObjectsV2") as gate:
-        listing = start("ls", "/data/shared")
+        listing = start(*command.split())
         gate.wait_for_arrivals()
         listing.send_signal(signal.SIGINT)
         assert listing.wait(60) == 130
