@@ -189,7 +189,8 @@ class Writer:
         if (found.metadata.get(TYPE) == SYMLINK) != unpack(load.captured.stat).is_link:
             return None
         sha256 = load.captured.sha256
-        if found.metadata.get(SHA256) != sha256.hex():
+        # Other tools put no checksum beside the bytes, so the bytes themselves are compared.
+        if found.metadata.get(SHA256, sha256.hex()) != sha256.hex():
             return None
         if self._is_earlier_try(load.path, found):
             return found.etag

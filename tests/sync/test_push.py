@@ -85,6 +85,21 @@ def test_the_same_bytes_put_by_somebody_else_are_no_conflict(place: Place) -> No
     assert place.remote() == {"a.txt": b"same"}
 
 
+def test_the_same_bytes_without_a_checksum_are_no_conflict_either(place: Place) -> None:
+    """Put by other tools, and brought into home from the view of home."""
+    with place.engine() as sync:
+        sync.run_pass()
+        place.s3.put_many({place.key("a.txt"): b"same", place.key("b.txt"): b"else"})
+        place.write("a.txt", b"same")
+        place.write("b.txt", b"ours")
+        report = sync.run_pass()
+    assert report.complete
+    (conflict,) = report.conflicts
+    assert conflict.path == "b.txt"
+    assert conflict.kept_as is not None
+    assert place.remote() == {"a.txt": b"same", "b.txt": b"ours", conflict.kept_as: b"else"}
+
+
 def test_a_lying_checksum_of_somebody_else_is_not_believed(place: Place) -> None:
     with place.engine() as sync:
         sync.run_pass()
