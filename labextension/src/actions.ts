@@ -170,12 +170,13 @@ export class Actions {
         (await ask(
           trans.__('Download as zip?'),
           question,
-          trans.__('Download')
+          trans.__('Download'),
+          true
         ))
       ) {
         const title =
           entries.length === 1
-            ? first.name
+            ? trans.__('“%1”', first.name)
             : trans.__('%1 items', formatNumber(entries.length));
         downloads.zip(paths, title);
       }

@@ -261,9 +261,9 @@ export class Changes {
     await this._begin({ kind: 'storage-to-home', items, destination });
   }
 
-  /** Put a file that S3 has of home into home, beside what is there. `path` is relative to home. */
-  async bringHome(from: string, path: string): Promise<void> {
-    await this._begin({
+  /** Put a file that S3 has of home into home, beside what is there; whether that was begun. `path` is relative to home. */
+  async bringHome(from: string, path: string): Promise<boolean> {
+    return this._begin({
       kind: 'storage-to-home',
       items: [{ path: from, type: 'FILE' }],
       destination: path.slice(0, path.lastIndexOf('/') + 1),
@@ -286,7 +286,8 @@ export class Changes {
       await showFailure(
         trans.__('The folder “%1” was not created', name),
         reason,
-        path
+        path,
+        trans.__('Choose another name.')
       );
     }
   }
@@ -305,7 +306,8 @@ export class Changes {
       const job = await jobs.run({ kind: 'rename', items, name, confirm });
       const [error] = job.errors;
       if (error) {
-        await showErrorMessage(title, `${error.message} ${error.hint}`.trim());
+        const another = trans.__('Choose another name.');
+        await showFailure(title, error, entry.path, another);
         return;
       }
       const above = parentOf(entry.path);

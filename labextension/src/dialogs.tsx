@@ -10,29 +10,36 @@ import { asApiError } from './rest/errors';
 import { commonFolder, keyOf } from './model/paths';
 import { formatBytes, formatNumber, visible } from './view/format';
 
-/** Say in a dialog what failed, where, and what to do next. */
+/**
+ * Say in a dialog what failed, where, and what to do next. `taken` is that if a name was taken: what the API offers then is not
+ * on offer everywhere.
+ */
 export async function showFailure(
   title: string,
   reason: unknown,
-  path: string | null
+  path: string | null,
+  taken = ''
 ): Promise<void> {
-  const error = asApiError(reason, path);
-  await showErrorMessage(title, [error.message, error.hint].join(' ').trim());
+  const { code, message, hint } = asApiError(reason, path);
+  const next = code === 'AlreadyExists' && taken !== '' ? taken : hint;
+  await showErrorMessage(title, [message, next].join(' ').trim());
 }
 
-/** A question whose harmless answer is the default. */
+/** A question whose harmless answer is the default; `harmless` if the other one is too. */
 export async function ask(
   title: string,
   body: string,
-  yes: string
+  yes: string,
+  harmless = false
 ): Promise<boolean> {
-  const { button } = await showDialog({
+  const button = harmless ? Dialog.okButton : Dialog.warnButton;
+  const { button: pressed } = await showDialog({
     title,
     body,
-    buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: yes })],
+    buttons: [Dialog.cancelButton(), button({ label: yes })],
     defaultButton: 0
   });
-  return button.accept;
+  return pressed.accept;
 }
 
 /** How much something is: "1,204 files, 5.3 GB". */

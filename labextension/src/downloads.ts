@@ -31,10 +31,10 @@ export class Downloads {
   file(path: string, name: string): void {
     const download = newName();
     save(this.options.api.url('storage/file', { path, download }), name);
-    void this._follow(download, name);
+    void this._follow(download, this.options.trans.__('“%1”', name));
   }
 
-  /** Have the browser save files and folders as one zip. `title` is what they are called here. */
+  /** Have the browser save files and folders as one zip. `title` is what they are called in a sentence. */
   zip(paths: readonly string[], title: string): void {
     const { api } = this.options;
     const download = newName();
@@ -61,7 +61,7 @@ export class Downloads {
   /** Say it if a download does not begin, breaks, or lacks something. */
   private async _follow(download: string, title: string): Promise<void> {
     const { api, notice, trans } = this.options;
-    const failed = trans.__('The download of “%1” failed', title);
+    const failed = trans.__('The download of %1 failed', title);
     let begun = false;
     let pause = SOONEST;
     for (let waited = 0; begun || waited < LATE; waited += pause) {
@@ -85,7 +85,7 @@ export class Downloads {
       } else if (state === 'done') {
         if (missing > 0) {
           this._say(
-            trans.__('The zip of “%1” is not complete', title),
+            trans.__('The zip of %1 is not complete', title),
             missing === 1
               ? trans.__('1 file could not be read and is not in it.')
               : trans.__(
@@ -110,11 +110,7 @@ export class Downloads {
       const message = trans.__('The Jupyter server was restarted meanwhile.');
       this._say(failed, message, hint);
     } else {
-      this._say(
-        trans.__('The download of “%1” did not begin', title),
-        '',
-        hint
-      );
+      this._say(trans.__('The download of %1 did not begin', title), '', hint);
     }
   }
 }

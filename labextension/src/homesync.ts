@@ -103,7 +103,11 @@ export function addHomeSync(options: IHomeSyncOptions): void {
           bringHere: path => {
             const at = remote(path);
             if (at !== null) {
-              void changes.bringHome(at, path);
+              void changes.bringHome(at, path).then(begun => {
+                if (begun) {
+                  model.settle(path);
+                }
+              });
             }
           },
           takeOver: () => void takeOver()

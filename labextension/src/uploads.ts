@@ -124,7 +124,9 @@ export class Uploads {
     }
     const why = folder === browser.path ? this.options.whyNotWritable() : null;
     if (why !== null) {
-      await showErrorMessage(trans.__('Nothing was uploaded'), why);
+      const where = trans.__('Your own folder and the shared one take files.');
+      const title = trans.__('Nothing was uploaded');
+      await showErrorMessage(title, `${why} ${where}`);
       return;
     }
     const confirm = await this._confirmed(folder);

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.lab import ORGANIZATION, OWN, USER, Panel
 from tests.strict_s3 import Access, StrictS3
@@ -74,6 +74,13 @@ class Camera:
     def whole(self, page: Page, name: str) -> None:
         """All of the page: for dialogs and documents."""
         self(page, name, width=1280)
+
+
+def _files(take: Camera) -> Path:
+    """Where files to upload are made."""
+    folder = take.folder / ".files"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def send(panel: Panel, *names: str, size: int = 1000, folder: Path) -> None:
@@ -194,12 +201,11 @@ def selection(panel: Panel, s3: StrictS3, take: Camera) -> None:
 
 
 def transfers(panel: Panel, s3: StrictS3, take: Camera) -> None:
-    folder = take.folder / ".files"
-    folder.mkdir(exist_ok=True)
+    folder = _files(take)
     s3.deny(f"{ORGANIZATION}/{OWN}refused")
     panel.go(OWN)
     send(panel, "fine.csv", "refused, with a name that is rather long.csv", folder=folder)
-    expect(panel.row("fine.csv")).to_be_visible()
+    expect(panel.region.get_by_text("1000 B, uploaded")).to_be_visible()
     expect(panel.region.get_by_role("alert")).to_be_visible()
     take(panel.page, "transfers-failed-and-done")
     gate = s3.gate("UploadPart")
@@ -215,8 +221,7 @@ def transfers(panel: Panel, s3: StrictS3, take: Camera) -> None:
 
 
 def conflicts(panel: Panel, s3: StrictS3, take: Camera) -> None:
-    folder = take.folder / ".files"
-    folder.mkdir(exist_ok=True)
+    folder = _files(take)
     panel.go(OWN)
     send(panel, "flights.csv", "styles.json", folder=folder)
     expect(panel.region.get_by_role("group")).to_have_count(2)
@@ -269,6 +274,158 @@ def jobs(panel: Panel, s3: StrictS3, take: Camera) -> None:
     expect(panel.row("models")).to_have_count(0)
 
 
+def drops(panel: Panel, s3: StrictS3, take: Camera) -> None:
+    """Files of this computer over the list, over a folder, and let go where nothing may be put."""
+    page = panel.page
+    folder = _files(take)
+    (folder / "dropped.csv").write_text("x")
+    dragged = {"items": [], "files": [str(folder / "dropped.csv")], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+
+    def drag(kind: str, over: Locator, *, down: float = 0.5) -> None:
+        box = over.bounding_box()
+        assert box is not None
+        at = {"x": box["x"] + 100, "y": box["y"] + down * box["height"]}
+        session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": dragged})
+
+    panel.go(OWN)
+    expect(panel.row("models")).to_be_visible()
+    marked = re.compile("jp-mod-dropTarget")
+    for kind in ("dragEnter", "dragOver", "dragOver"):
+        drag(kind, panel.grid, down=0.9)
+    expect(panel.grid).to_have_class(marked)
+    take(page, "drop-here")
+    for kind in ("dragOver", "dragOver"):
+        drag(kind, panel.row("models"))
+    expect(panel.row("models")).to_have_class(marked)
+    take(page, "drop-into-a-folder")
+    drag("dragCancel", panel.grid)
+    panel.go("data/")
+    for kind in ("dragEnter", "dragOver", "dragOver"):
+        drag(kind, panel.grid, down=0.9)
+    take(page, "drop-not-allowed")
+    drag("drop", panel.grid, down=0.9)
+    # Chromium lets go of nothing where it may not; a paste is refused in words.
+    panel.grid.evaluate(
+        """grid => {
+          const data = new DataTransfer();
+          data.items.add(new File(['x'], 'pasted.csv'));
+          const options = { bubbles: true, cancelable: true, clipboardData: data };
+          grid.dispatchEvent(new ClipboardEvent('paste', options));
+        }"""
+    )
+    expect(page.get_by_role("dialog")).to_contain_text("read-only")
+    take.whole(page, "paste-refused")
+
+
+def asked(panel: Panel, s3: StrictS3, take: Camera) -> None:
+    """The other questions: a kind nobody shows, a large zip, a move of a folder, an upload into the logs."""
+    page = panel.page
+    dialog = page.get_by_role("dialog")
+    panel.go(OWN)
+    panel.row("elevation.tif").dblclick()
+    expect(dialog).to_contain_text("not opened here")
+    take.whole(page, "instead-too-large")
+    page.keyboard.press("Escape")
+    s3.put(f"{ORGANIZATION}/{OWN}weights.bin", b"\0\1" * 400)
+    panel.button("Refresh").click()
+    panel.row("weights.bin").dblclick()
+    expect(dialog).to_contain_text("no viewer")
+    take.whole(page, "instead-unknown")
+    page.keyboard.press("Escape")
+    s3.put_synthetic(f"{ORGANIZATION}/{OWN}models/huge.bin", 3 * 2**30)
+    panel.row("models").click(button="right")
+    page.get_by_role("menuitem", name="Download as Zip").click()
+    expect(dialog).to_contain_text("The zip holds")
+    take.whole(page, "zip")
+    page.keyboard.press("Escape")
+    panel.row("models").click()
+    page.keyboard.press("Control+x")
+    take(page, "cut")
+    panel.go("data/shared/")
+    panel.grid.focus()
+    page.keyboard.press("Control+v")
+    expect(dialog).to_contain_text("files,")
+    take.whole(page, "move")
+    page.keyboard.press("Escape")
+    panel.go("spark-logs/")
+    send(panel, "log.txt", folder=_files(take))
+    expect(dialog).to_contain_text("Upload into")
+    take.whole(page, "spark-logs-upload")
+
+
+def downloads(panel: Panel, s3: StrictS3, take: Camera) -> None:
+    page = panel.page
+    panel.go(OWN)
+    panel.row("README.md").click()
+    panel.row("styles.json").click(modifiers=["Control"])
+    s3.delete(f"{ORGANIZATION}/{OWN}styles.json")
+    panel.row("styles.json").click(button="right")
+    page.get_by_role("menuitem", name="Download as Zip").click()
+    toast = page.get_by_role("alert").filter(has_text="failed")
+    expect(toast).to_be_visible()
+    take.whole(page, "download-failed")
+    toast.get_by_role("button", name="Details").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    take.whole(page, "download-details")
+
+
+def gone(panel: Panel, s3: StrictS3, take: Camera) -> None:
+    """A folder that somebody deleted, a name that is taken, a file that cannot be opened any more."""
+    page = panel.page
+    panel.go(f"{OWN}warehouse/")
+    s3.delete(f"{ORGANIZATION}/{OWN}warehouse/part-0.parquet")
+    panel.button("Refresh").click()
+    expect(panel.region.get_by_text("There is no folder")).to_be_visible()
+    take(page, "gone")
+    panel.go(OWN)
+    panel.row("flights.csv").click()
+    page.keyboard.press("F2")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("styles.json")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("was not renamed")
+    take.whole(page, "name-taken")
+
+
+def resuming(panel: Panel, s3: StrictS3, take: Camera) -> None:
+    """What a reload left of an upload."""
+    page = panel.page
+    panel.go(OWN)
+    page.on("dialog", lambda dialog: dialog.accept())
+    gate = s3.gate("UploadPart")
+    send(panel, "large 3.tif", size=60 * 2**20, folder=_files(take))
+    gate.wait_for_arrivals(1, 60)
+    page.reload()
+    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    gate.release()
+    if not panel.region.is_visible():
+        page.get_by_role("tab", name="Managed Storage").click()
+    expect(panel.region.get_by_text("before the page was left")).to_be_visible()
+    expect(page.locator(".jp-Launcher")).to_be_visible()
+    take(page, "resume")
+    panel.button("Cancel the upload of large 3.tif").click()
+    expect(panel.region.get_by_role("region", name="Transfers")).to_contain_text("cancelled")
+
+
+def zoomed(panel: Panel, s3: StrictS3, take: Camera) -> None:
+    """At 200 %, a page has half the pixels."""
+    page = panel.page
+    panel.go(OWN)
+    page.set_viewport_size({"width": 640, "height": 400})
+    take(page, "zoomed", width=640, height=400)
+    panel.row("flights.csv").click()
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("dialog")).to_contain_text("1 file")
+    take(page, "zoomed-dialog", width=640, height=400)
+
+
+def home_off(panel: Panel, s3: StrictS3, take: Camera) -> None:
+    panel.page.locator(".jp-Wherobots-saved").click()
+    expect(panel.page.locator(".jp-Wherobots-sync")).to_be_visible()
+    take.whole(panel.page, "home-off")
+
+
 def document(panel: Panel, s3: StrictS3, take: Camera) -> None:
     panel.go(OWN)
     panel.row("explore roads.ipynb").dblclick()
@@ -295,4 +452,11 @@ STATES: Sequence[State] = (
     dialogs,
     jobs,
     document,
+    drops,
+    asked,
+    downloads,
+    gone,
+    resuming,
+    zoomed,
+    home_off,
 )

@@ -84,7 +84,12 @@ def elsewhere(page: Page, server: JupyterProcess, s3: StrictS3, take: Camera) ->
     take(page, "home-changed-elsewhere", width=1280, height=800)
     page.set_viewport_size({"width": 700, "height": 800})
     take(page, "home-narrow", width=700, height=800)
+    page.set_viewport_size({"width": 640, "height": 400})
+    take(page, "home-zoomed", width=640, height=400)
     page.set_viewport_size({"width": 1280, "height": 800})
+    view.get_by_role("button", name="Bring it here: only/in/S3.txt").click()
+    expect(page.get_by_role("alert").filter(has_text="Done")).to_be_visible(timeout=60_000)
+    take(page, "home-brought-here", width=1280, height=800)
 
 
 def deletions(page: Page, server: JupyterProcess, s3: StrictS3, take: Camera) -> None:

@@ -6,9 +6,9 @@ python -m tests.browser.screenshots FOLDER [STATE ...]      every state (or thos
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -118,11 +118,27 @@ def for_readme(browser: Browser) -> None:
         context.close()
 
 
+def arguments() -> argparse.Namespace:
+    """What was asked for on the command line."""
+    names = [*(state.__name__ for state in STATES), "home", "not_configured"]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER")
+    states = f"of: {', '.join(names)}"
+    parser.add_argument("states", nargs="*", metavar="STATE", help=states)
+    given = parser.parse_args()
+    if unknown := set(given.states) - set(names):
+        parser.error(f"no such state: {', '.join(sorted(unknown))}")
+    return given
+
+
 def main() -> None:
+    given = arguments()
     with StrictS3(region=REGION) as s3, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        if len(sys.argv) > 1:
-            every_state(browser, s3, Path(sys.argv[1]), sys.argv[2:])
+        if given.folder:
+            every_state(browser, s3, given.folder, given.states)
         else:
             for_readme(browser)
             for_guides(browser, s3)

@@ -53,7 +53,7 @@ def test_renaming_onto_a_name_that_is_taken_is_refused(
     page.keyboard.press("Control+a")
     page.keyboard.type("b.csv")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_contain_text("already exists")
+    expect(page.get_by_role("dialog")).to_contain_text("already exists. Choose another name.")
     assert s3.body(f"{ORGANIZATION}/{OWN}b.csv") == b"b"
     assert keys(s3) == ["a.csv", "b.csv"]
 

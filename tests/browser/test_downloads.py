@@ -44,7 +44,7 @@ def test_a_zip_that_is_refused_is_said(
     row = select_all(panel, page)
     s3.delete(KEY + names[-1])
     ask_for_zip(row)
-    alert = told(page, f"The download of “{count} items” failed")
+    alert = told(page, f"The download of {count} items failed")
     alert.get_by_role("button", name="Details").click()
     expect(page.get_by_role("dialog")).to_contain_text(f"{names[-1]} does not exist")
 
@@ -55,7 +55,7 @@ def test_a_zip_that_breaks_is_said(seed: Seed, panel: Panel, page: Page, s3: Str
     row = select_all(panel, page)
     s3.fail("GetObject", Fault.SHORT_BODY, key="*large.bin", times=None)
     ask_for_zip(row)
-    expect(told(page, "The download of “2 items” failed")).to_contain_text("large.bin")
+    expect(told(page, "The download of 2 items failed")).to_contain_text("large.bin")
 
 
 def test_what_a_zip_lacks_is_said(seed: Seed, panel: Panel, page: Page, s3: StrictS3) -> None:
@@ -64,7 +64,7 @@ def test_what_a_zip_lacks_is_said(seed: Seed, panel: Panel, page: Page, s3: Stri
     row = select_all(panel, page)
     with page.expect_download():
         ask_for_zip(row)
-    expect(told(page, "The zip of “2 items” is not complete")).to_contain_text(
+    expect(told(page, "The zip of 2 items is not complete")).to_contain_text(
         "1 file could not be read and is not in it."
     )
 

@@ -125,6 +125,7 @@ def test_a_change_made_in_s3_is_shown_and_brought_here(
     (synchronised.home / "plan.txt").write_text("mine")
     s3_of_home.wait_until(lambda: s3_of_home.object(f"{HOME}plan.txt") is not None, 30)
     s3_of_home.put(f"{HOME}plan.txt", b"from elsewhere")
+    s3_of_home.put(f"{HOME}new/plan.txt", b"from elsewhere")
     view = open_view(page)
     view.get_by_role("button", name="Look for changes in S3").click()
     expect(view).to_contain_text("plan.txt", timeout=30_000)
@@ -142,6 +143,15 @@ def test_a_change_made_in_s3_is_shown_and_brought_here(
 
     s3_of_home.wait_until(arrived, 30)
     assert (synchronised.home / "plan.txt").read_text() == "mine"
+    # What only S3 had is the same on both sides then: nothing to decide, and nothing to bring any more.
+    bring = view.get_by_role("button", name="Bring it here: new/plan.txt")
+    bring.click()
+    expect(bring).to_have_count(0)
+    s3_of_home.wait_until((synchronised.home / "new" / "plan.txt").exists, 30)
+    view.get_by_role("button", name="Save now").click()
+    expect(view.get_by_role("status")).to_have_text("Everything is saved.", timeout=30_000)
+    expect(view.get_by_role("heading", name="Changed on both sides")).to_have_count(0)
+    assert s3_of_home.keys(f"{HOME}new/") == [f"{HOME}new/plan.txt"]
 
 
 def test_a_conflict_keeps_both_and_says_where(

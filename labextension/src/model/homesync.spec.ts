@@ -32,6 +32,16 @@ test('a lease that another instance kept is said', async () => {
   expect(home.busy).toBe(false);
 });
 
+test('what was settled is news again after the next look', async () => {
+  const home = model({
+    remoteChanges: () => Promise.resolve({ conflicts: [] })
+  });
+  home.settle('a');
+  expect([...home.settled]).toEqual(['a']);
+  await home.lookAtRemote();
+  expect([...home.settled]).toEqual([]);
+});
+
 test('a lease that was taken is no failure', async () => {
   const home = model({ takeOver: () => Promise.resolve(SAVED) });
   await home.takeOver();

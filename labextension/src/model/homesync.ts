@@ -49,6 +49,11 @@ export class HomeSyncModel {
     return this._remote;
   }
 
+  /** Paths about whose version in S3 something was done since the last look. */
+  get settled(): ReadonlySet<string> {
+    return this._settled;
+  }
+
   /** Whether the last "save now" saved everything; null before one. */
   get saved(): boolean | null {
     return this._saved;
@@ -68,6 +73,7 @@ export class HomeSyncModel {
   lookAtRemote(): Promise<void> {
     return this._do(async () => {
       this._remote = (await this.source.remoteChanges()).conflicts;
+      this._settled.clear();
     });
   }
 
@@ -87,6 +93,12 @@ export class HomeSyncModel {
       await this.source.saveAgain([path]);
       this._remote = this._remote?.filter(each => each.path !== path) ?? null;
     });
+  }
+
+  /** Something was done about a file that the last look at S3 found. */
+  settle(path: string): void {
+    this._settled.add(path);
+    this._changed.emit();
   }
 
   /** Be the one instance that overwrites and deletes. */
@@ -124,6 +136,7 @@ export class HomeSyncModel {
   private _busy = false;
   private _error: ApiError | null = null;
   private _remote: readonly ISyncConflict[] | null = null;
+  private readonly _settled = new Set<string>();
   private _saved: boolean | null = null;
   private readonly _changed = new Signal<this, void>(this);
 }

@@ -61,6 +61,13 @@ export function HomeSyncView(props: IHomeSyncProps): JSX.Element {
           {saved.caption}
         </p>
       )}
+      {status.status?.homePersistence.mode === 'off' && (
+        <p>
+          {trans.__(
+            'What lies in home may be gone when this server is. Put what you want to keep into managed storage: drag it from the file browser into the panel.'
+          )}
+        </p>
+      )}
       {sync && (
         <div className="jp-Wherobots-commands">
           <button
@@ -140,7 +147,10 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
   // The other version of a conflict is new in S3 too, but no news.
   const kept = new Set([...known.values()].map(each => each.keptAs));
   const remote = [...known.values()].filter(
-    each => inS3(each) && !kept.has(each.path)
+    each =>
+      inS3(each) &&
+      !kept.has(each.path) &&
+      !(NEWER.has(each.kind) && model.settled.has(each.path))
   );
   const both = [...known.values()].filter(each => !inS3(each));
   return (
@@ -167,7 +177,7 @@ function Lists(props: IHomeSyncProps & { sync: ISync }): JSX.Element {
         title={trans.__('Changed in S3')}
         conflicts={remote}
         empty={
-          model.remote
+          model.remote && model.settled.size === 0
             ? trans.__('Nothing was changed in S3 but by this server.')
             : undefined
         }
