@@ -181,9 +181,7 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
                 break
         if not restored and sync.status().error is None:
             self.log.warning(
-                "S3 has not said yet what home holds; the server starts, home comes behind"
-                if sync.status().restore is None
-                else "Home is still being restored; the server starts, the rest comes behind"
+                "Home is still being restored, or S3 does not answer; the server starts, the rest comes behind"
             )
 
     def _warn_if_outside_root(self, home: Path) -> None:

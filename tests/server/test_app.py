@@ -169,25 +169,6 @@ class TestWithALayoutToBeFoundOut:
         assert strict_s3.count("ListObjectsV2") == 2
 
 
-async def test_a_start_says_that_s3_has_not_answered(
-    jp_serverapp: ServerApp,
-    configuration: dict[str, Any],
-    strict_s3: StrictS3,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    wanted = {**configuration, "home_persistence": "sync", "restore_block": 0.1}
-    app = WherobotsApp(config=Config(WherobotsApp=wanted))
-    app.serverapp = jp_serverapp
-    with strict_s3.gate("ListObjectsV2"):
-        app.initialize_settings()
-        said = capsys.readouterr().err
-    services: Services = app.settings["wherobots"]
-    assert services.sync is not None
-    services.sync.stop()
-    services.close()
-    assert "S3 has not said yet what home holds" in said
-
-
 class TestWithHome:
     @pytest.fixture
     def configuration(self, configuration: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
