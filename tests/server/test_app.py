@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from jupyter_wherobots.app import WherobotsApp
 from jupyter_wherobots.home import Mode
 from jupyter_wherobots.layout import VARIABLES, Place
 from jupyter_wherobots.services import THREADS, Services
+from jupyter_wherobots.sync.narrator import Narrator
 from jupyter_wherobots.sync.status import PassReport, Phase, SyncStatus
 from tests.server.conftest import Fetch
 from tests.strict_s3 import StrictS3
@@ -169,6 +171,16 @@ class TestWithALayoutToBeFoundOut:
         assert strict_s3.count("ListObjectsV2") == 2
 
 
+def test_the_log_points_to_the_doctor_once(caplog: pytest.LogCaptureFixture) -> None:
+    app = WherobotsApp(log=logging.getLogger("of.a.test"))
+    app._narrator = Narrator(app.log)
+    for error in (None, "No network.", None, "No network."):
+        app._narrate(SyncStatus(Phase.RESTORING, error=error))
+    said = [record.getMessage() for record in caplog.records]
+    assert said.count("Home is not restored: No network.") == 1
+    assert sum("jupyter wherobots doctor" in line for line in said) == 1
+
+
 class TestWithHome:
     @pytest.fixture
     def configuration(self, configuration: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
@@ -203,16 +215,6 @@ class TestWithHome:
         await extension(jp_serverapp).stop_extension()
         assert "Not saved: refused.txt" in caplog.text
         assert "works again" not in caplog.text
-
-    async def test_the_log_points_to_the_doctor_once(
-        self, jp_serverapp: ServerApp, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        app = extension(jp_serverapp)
-        for error in (None, "No network.", None, "No network."):
-            app._narrate(SyncStatus(Phase.RESTORING, error=error))
-        said = [record.getMessage() for record in caplog.records]
-        assert said.count("Home is not restored: No network.") == 1
-        assert sum("jupyter wherobots doctor" in line for line in said) == 1
 
     async def test_what_was_never_restored_is_not_counted_in_files(
         self, jp_serverapp: ServerApp, caplog: pytest.LogCaptureFixture
