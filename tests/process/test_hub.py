@@ -285,6 +285,15 @@ def test_whoever_stops_the_server_the_last_edit_survives_in_a_new_home(
         )
         assert printed.strip() == f"s3://{strict_s3.bucket}/my-team/data/customer-{USER}/"
 
+        # The command line, in a kernel or a terminal, is let in by the hub's token; home may not be saved yet.
+        code, said = hub.run_in_kernel(
+            "import subprocess\n"
+            "told = subprocess.run(['jupyter', 'wherobots', 'status'], capture_output=True, text=True)\n"
+            "print(told.returncode, told.stdout + told.stderr)"
+        ).split(" ", 1)
+        assert f"s3://{strict_s3.bucket}/my-team/, user {USER}" in said, said
+        assert code in ("0", "3"), said
+
         # The hub's API stops the user's server.
         save(browser, "written right before the server was stopped")
         hub.stop_server()
