@@ -267,7 +267,9 @@ def check_home(
     """How home is kept, and why."""
     where = f"{configuration.home}" + (f" ({mount.kind} at {mount.point})" if mount else "")
     if persistence.mode is Mode.SYNC and layout is not None:
-        message = f"{where} is to be mirrored to {layout.uri(layout.home_path)}: {persistence.reason}"
+        message = (
+            f"{where} is to be mirrored to {layout.uri(layout.home_path)}: {persistence.reason}"
+        )
         return Check("home", State.OK, message)
     if persistence.mode is Mode.FILESYSTEM:
         return Check("home", State.OK, f"{where} is kept by its file system: {persistence.reason}")
