@@ -112,24 +112,29 @@ class Crew(Generic[J, R]):
         self._over = False
         self._changed = threading.Event()
 
-    def run(self, deliver: Callable[[list[R]], None]) -> None:
+    def run(
+        self, deliver: Callable[[list[R]], None], beside: Callable[[], None] | None = None
+    ) -> None:
         """Do the jobs. Returns when all are done, or at a halt; if it is urgent, with those in flight left behind.
 
-        Raises what a job raised (jobs answer with their failures; only bugs and failpoints raise).
+        ``beside`` is called now and then, in the caller's thread, while jobs are under way. Raises what a job raised (jobs
+        answer with their failures; only bugs and failpoints raise), and what it raises.
         """
         try:
-            for results in self._batches():
+            for results in self._batches(beside):
                 deliver(results)
         finally:
             with self._lock:
                 self._over = True
 
-    def _batches(self) -> Iterator[list[R]]:
+    def _batches(self, beside: Callable[[], None] | None) -> Iterator[list[R]]:
         trial_at, trial_done, delivered = self._clock.monotonic(), 0, 0
         halted_at: float | None = None
         while True:
             if halted_at is None:
                 self._hire()
+                if beside is not None:
+                    beside()
             self._clock.wait(self._changed, _TICK)
             self._changed.clear()
             with self._lock:

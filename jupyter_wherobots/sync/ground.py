@@ -31,6 +31,7 @@ class Tally:
     """What a push did, as it goes on.
 
     ``unsaved``: the files of ``not_durable`` as the scan saw them. ``vanished``: those that went while they were looked at.
+    ``queued``: those that this push is to send and has not saved yet.
     """
 
     files: int = 0
@@ -42,6 +43,7 @@ class Tally:
     not_durable: dict[bytes, NotDurable] = field(default_factory=dict)
     unsaved: dict[bytes, Entry] = field(default_factory=dict)
     vanished: set[bytes] = field(default_factory=set)
+    queued: set[bytes] = field(default_factory=set)
     conflicts: list[Conflict] = field(default_factory=list)
 
     def expect(self, entry: Entry) -> None:
@@ -104,6 +106,7 @@ class Ground:
     ``may_replace``: whether this instance may overwrite and delete, at the moment it is asked. ``uploading``: lets others
     know that something is uploaded to a key by parts, in case it is left behind. ``judging``: the pass counts
     when it is asked how often something was so. ``last``: there will be no later pass, so nothing is left for one.
+    ``beside``: called now and then while files are sent.
     """
 
     root: int
@@ -120,3 +123,4 @@ class Ground:
     uploading: Callable[[str], AbstractContextManager[None]]
     judging: bool = True
     last: bool = False
+    beside: Callable[[], None] | None = None

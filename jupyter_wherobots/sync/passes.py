@@ -29,7 +29,7 @@ from .plan import SMALL, Delete, Plan, Put, in_waves, plan
 from .push import Pusher
 from .remote import Remote
 from .removal import Remover, unrisky
-from .repository import split
+from .repository import git_folder, split
 from .scan import Scan
 from .status import MAX_NAMED, NotDurable, PassReport, PendingDeletes, Why, shown
 
@@ -76,6 +76,8 @@ class Passes:
         self._failed: dict[bytes, bool] = {}
         """Files that failed when they were tried last, the latest at the end, and whether that is known to be about them,
         and not about S3: those go last, or some of them might end every pass."""
+        self._queued: set[bytes] | None = None
+        """The files that the pass under way is to send and has not saved yet; None if none is under way."""
         self._essence: object = None
         self._manifest_from: float | None = None
         """The moment from which on the next manifest may be put without anybody asking."""
@@ -86,11 +88,28 @@ class Passes:
         stop: threading.Event,
         deadline: Deadline,
         told: Callable[[Tally], None],
+        beside: Callable[[], None] | None = None,
     ) -> PassReport:
-        """One pass. Raises WherobotsError only if nothing could be done at all."""
+        """One pass. Raises WherobotsError only if nothing could be done at all.
+
+        ``beside`` is called now and then while it sends files, and may run another one, of some folders: what is saved in an
+        editor must not wait until hours of uploads are over.
+        """
+        around = self._queued
+        try:
+            return self._run(order, Halt(stop, deadline), told, beside)
+        finally:
+            self._queued = around
+
+    def _run(
+        self,
+        order: Order,
+        halt: Halt,
+        told: Callable[[Tally], None],
+        beside: Callable[[], None] | None,
+    ) -> PassReport:
         engine = self._engine
         began = engine.clock.monotonic()
-        halt = Halt(stop, deadline)
         scan = self._scan(order, halt)
         failpoint("pass.scanned")
         made = plan(scan, engine.journal, judging=order.kind is Kind.FULL and not scan.stopped)
@@ -99,7 +118,7 @@ class Passes:
         tally = Tally()
         error, owed = None, False
         try:
-            self._carry_out(order, made, halt, tally, lambda: told(tally))
+            self._carry_out(order, made, halt, tally, lambda: told(tally), beside)
             if order.kind is not Kind.FOLDERS and not halt.is_set():
                 owed = not self._write_manifest(order, scan, halt)
         except WherobotsError as failure:
@@ -177,7 +196,13 @@ class Passes:
     # -- carrying out -----------------------------------------------------------------------------------
 
     def _carry_out(
-        self, order: Order, made: Plan, halt: Halt, tally: Tally, told: Callable[[], None]
+        self,
+        order: Order,
+        made: Plan,
+        halt: Halt,
+        tally: Tally,
+        told: Callable[[], None],
+        beside: Callable[[], None] | None,
     ) -> None:
         """Send what the plan says; asks S3 nothing if that is nothing."""
         engine = self._engine
@@ -192,7 +217,9 @@ class Passes:
                 tally.expect(put.entry)
         told()
         due = self._due(made.puts) if order.kind is not Kind.FULL and not order.last else made.puts
-        ground = self._ground(order, halt)
+        tally.queued = {put.entry.path for put in due}
+        self._queued = tally.queued
+        ground = self._ground(order, halt, beside)
         _, repositories = split(due)
         # Whatever is not sent now may be what another put has to wait for.
         everything, _ = split(made.puts)
@@ -237,22 +264,16 @@ class Passes:
         push(sent & turn.keys())
 
     def _scouts(self, puts: Iterable[Put]) -> list[Put]:
-        """What goes first after failures, to find out whether they were about S3 or about those files.
+        """Some small files that go first while it is in doubt whether failures were about S3 or about the files that failed.
 
-        Not many, and small ones, since what failed may be worth more; of all kinds by turns, since their like may fail, too.
+        Every n-th, the least valuable first: the like of what failed may fail, too. Where none is small, the smallest.
         """
-        if all(self._failed.values()):
+        if False not in self._failed.values():
             return []
-        sizes = {
-            put: unpack(put.entry.stat).size for put in puts if put.entry.path not in self._failed
-        }
-        small = [put for put, size in sizes.items() if size <= SMALL]
+        others = [put for put in puts if put.entry.path not in self._failed]
+        small = [put for put in others if unpack(put.entry.stat).size <= SMALL]
         step = max(1, len(small) // _SCOUTS)
-        some = small[int(self._engine.clock.random() * step) :: step]
-        by_turns = [put for pair in zip(some, reversed(some), strict=True) for put in pair][
-            : len(some)
-        ]
-        return by_turns or sorted(sizes, key=sizes.__getitem__)[:1]
+        return small[::-step] or sorted(others, key=lambda put: unpack(put.entry.stat).size)[:1]
 
     def _due(self, puts: list[Put]) -> list[Put]:
         """What is sent upon a mere hint: not what was sent just now, and nothing large, which the full passes are for."""
@@ -261,10 +282,17 @@ class Passes:
         return [
             put
             for put in puts
-            if unpack(put.entry.stat).size <= WHOLE and rested(put.entry.path, now)
+            if unpack(put.entry.stat).size <= WHOLE
+            and rested(put.entry.path, now)
+            and not self._is_queued(put.entry.path)
         ]
 
-    def _ground(self, order: Order, halt: Halt) -> Ground:
+    def _is_queued(self, path: bytes) -> bool:
+        """Whether a file is left to the pass around this one: two must not send one, and a repository goes as a whole."""
+        around = self._queued
+        return around is not None and (path in around or git_folder(path) is not None)
+
+    def _ground(self, order: Order, halt: Halt, beside: Callable[[], None] | None = None) -> Ground:
         engine = self._engine
         return Ground(
             engine.root,
@@ -281,6 +309,7 @@ class Passes:
             uploading=engine.uploading,
             judging=order.kind is Kind.FULL,
             last=order.last,
+            beside=beside,
         )
 
     # -- the manifest -----------------------------------------------------------------------------------

@@ -136,6 +136,7 @@ class Pusher:
         """There is nothing of a file left to be saved."""
         self.tally.not_durable.pop(path, None)
         self.tally.unsaved.pop(path, None)
+        self.tally.queued.discard(path)
         self._memory.forget(path)
 
     def _push_batch(self, batch: Sequence[Put]) -> None:
@@ -149,7 +150,7 @@ class Pusher:
             self._ground.clock,
             self._halt,
         )
-        crew.run(self._deliver)
+        crew.run(self._deliver, self._ground.beside)
 
     def _intents(self, batch: Sequence[Put]) -> dict[bytes, Intent]:
         """Commit an intent for each file, before anything of it is sent."""

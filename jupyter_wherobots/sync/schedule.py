@@ -20,6 +20,8 @@ _GAP = 0.5
 """Seconds between two passes at least."""
 _SHARE = 10
 """A pass upon a hint waits so many times the time that the last scan took: scanning costs a tenth of a core at most."""
+_SHARE_BESIDE = 3
+"""The same of a pass beside another one, most of whose time is S3's."""
 _SOON = 1.0
 _LATER = 30.0
 _BACKOFF = 2.0
@@ -42,6 +44,7 @@ class Schedule:
         self._retries = 0
         self._failures = 0
         self._scan_seconds = 0.0
+        self._beside_at = now
 
     def hint(self, folders: Iterable[bytes]) -> None:
         """Something happened in these folders."""
@@ -73,6 +76,7 @@ class Schedule:
         """The pass that is due."""
         with self._lock:
             now = self._clock.monotonic()
+            self._beside_at = now + _SOON
             hints, self._hints = self._hints, set()
             if now >= self._full_at:
                 return Order(Kind.FULL)
@@ -80,6 +84,23 @@ class Schedule:
             if retry or self._scan_seconds <= _CHEAP:
                 return Order(Kind.HINTED)
             return Order(Kind.FOLDERS, frozenset(hints))
+
+    def beside(self) -> Order | None:
+        """The pass over some folders that is due while another pass takes its time; None for none."""
+        with self._lock:
+            if not self._hints or self._clock.monotonic() < self._beside_at:
+                return None
+            hints, self._hints = self._hints, set()
+            return Order(Kind.FOLDERS, frozenset(hints))
+
+    def passed_beside(self, order: Order, report: PassReport) -> None:
+        """That is over. What it had to leave is looked at again soon."""
+        again = any(each.why in _SOON_AGAIN for each in report.not_durable)
+        with self._lock:
+            if again:
+                self._hints.update(order.folders)
+            pause = _SOON if again else _GAP
+            self._beside_at = self._clock.monotonic() + max(pause, _SHARE_BESIDE * report.seconds)
 
     def passed(self, order: Order, report: PassReport, scan_seconds: float) -> None:
         """A pass is over; ``scan_seconds`` is what the last scan of all of home took."""

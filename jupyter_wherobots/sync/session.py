@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from ..errors import WherobotsError
 from . import last_stop, review
 from .board import Board
 from .clock import Deadline
+from .failpoints import failpoint
 from .options import SyncOptions
 from .passes import Kind, Order, Passes
 from .schedule import Schedule
@@ -81,6 +82,7 @@ class Session:
         self._engine: Engine | None = None
         self._passes: Passes | None = None
         self._closed = False
+        self._watched: Collection[bytes] = ()
         self._remote_changes: tuple[Conflict, ...] = ()
 
     # -- opening and closing ----------------------------------------------------------------------------
@@ -196,23 +198,30 @@ class Session:
             return self.not_made("Home was not restored, so nothing is saved.")
         began = self.clock.now()
         phase = self.board.read().phase
+        looked: set[bytes] = set()
         # Its own event: a thread that this pass leaves behind must never take a later pass for its own.
         self._interrupt = threading.Event()
         if self.stopping.is_set():
             self._interrupt.set()
         try:
-            report = passes.run(order, self._interrupt, until, self.board.pushing)
+            report = passes.run(
+                order,
+                self._interrupt,
+                until,
+                self.board.pushing,
+                None if order.last else lambda: self._pass_beside(passes, until, looked),
+            )
         except WherobotsError as error:
             report = self.not_made(error.message)
         except (OSError, sqlite3.Error) as error:
             report = self.not_made(self._unusable(error))
+        self.schedule.hint(looked)  # what had to be left then has its turn now
         whole = order.kind is not Kind.FOLDERS
         if report.complete and whole and not order.last:
             engine.settle_lost()
         # A pass that only made way for the last one has nothing to complain about.
         told = replace(report, error=None) if self._interrupt.is_set() else report
-        if self.watcher is not None and whole:
-            self.watcher.watch(passes.folders)
+        self._watch(passes)
         self.board.passed(
             told,
             Phase.WATCHING if phase is Phase.PUSHING else phase,
@@ -223,6 +232,28 @@ class Session:
             judged=order.kind is Kind.FULL,
         )
         return report
+
+    def _watch(self, passes: Passes) -> None:
+        """Watch the folders that the last scan of all of home found."""
+        if self.watcher is not None and passes.folders is not self._watched:
+            self._watched = passes.folders
+            self.watcher.watch(passes.folders)
+
+    def _pass_beside(self, passes: Passes, until: Deadline, looked: set[bytes]) -> None:
+        """Save what was saved in an editor while a pass takes its time; ``looked`` gets the folders."""
+        self._watch(passes)
+        order = self.schedule.beside()
+        if order is None:
+            return
+        failpoint("session.beside")
+        looked.update(order.folders)
+        try:
+            report = passes.run(order, self._interrupt, until, lambda _: None)
+        except (WherobotsError, OSError, sqlite3.Error) as error:
+            # The pass around it goes on; the one that looks at these folders after it says what is wrong.
+            log.debug("What changed meanwhile could not be saved yet", exc_info=error)
+            report = self.not_made(str(error))
+        self.schedule.passed_beside(order, report)
 
     def within(self, seconds: float, work: Callable[[Deadline], PassReport]) -> PassReport:
         """A pass in a thread of its own, which nobody waits for beyond the time that there is. Never raises."""

@@ -97,6 +97,8 @@ class Story:
         self.work()
         sync.run_pass()
         self.more()
+        # Something happens while that is saved.
+        sync._session.schedule.hint({b"", b"renamed", b"project/.git"})
         sync.run_pass()
         sync.run_pass()
         self.write("last.txt", b"keep-last")

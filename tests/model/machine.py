@@ -393,6 +393,7 @@ class Mirror(RuleBasedStateMachine):
         self._gone = dict(self.model.homes[name].gone)
         result: Any = None
         may_replace = instance.engine.may_replace()
+        seen = instance.tree().keys()
         try:
             with armed(*(point or (None,))) as trap:
                 result = act(instance)
@@ -410,7 +411,7 @@ class Mirror(RuleBasedStateMachine):
             raise self.problems[0]
         self.model.witness(self.recorder.changes)
         tree = instance.tree()
-        looked = looks and result is not None and result.error is None
+        looked = seen if looks and result is not None and result.error is None else set()
         self.model.left(name, tree, instance.aside(), restoring=restoring, looked=looked)
         self._learn(may_replace)
         self.recorder.engine = USER
@@ -448,6 +449,8 @@ class Mirror(RuleBasedStateMachine):
                 if left == 0:
                     try:
                         self._act(*what.action)
+                        instance.hint((b"", b"d", b"d/e"))
+                        self.steps["beside"] += instance.session.schedule._beside_at > 0
                     except BaseException as problem:  # noqa: BLE001 - raised by the step that it is part of
                         self.problems.append(problem)
 
@@ -474,6 +477,33 @@ class Mirror(RuleBasedStateMachine):
             return instance.sync.run_pass(deadline=deadline)
 
         self._pass("pass", name, act)
+
+    @rule(
+        name=names,
+        some=st.lists(paths, min_size=1, max_size=3),
+        nth=st.integers(1, 3),
+        when=st.sampled_from(list(When)),
+        action=actions,
+        point=st.none() | st.tuples(st.sampled_from(failpoint_names()), st.integers(1, 3)),
+    )
+    def run_pass_beside(
+        self,
+        name: str,
+        some: list[bytes],
+        nth: int,
+        when: When,
+        action: tuple[Any, ...],
+        point: tuple[str, int] | None,
+    ) -> None:
+        """Something changes while other files are sent, and another pass is made beside; perhaps one of them dies."""
+        for path in some:
+            self.write_now(name, path)
+
+        def act(instance: Instance) -> PassReport:
+            self._upset(instance, Meanwhile("PutObject", when, nth, action))
+            return instance.sync.run_pass()
+
+        self._pass("pass", name, act, point=point)
 
     @rule(name=names)
     def run_plain_pass(self, name: str) -> None:

@@ -20,6 +20,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -221,7 +222,8 @@ class Model:
             had = {path for path in gone if before.thing in home.past[path]}
             old = any(gone[path] > 1 for path in had)
             # Copies that the engine made itself, of what was about to be overwritten.
-            old = old or (before.beside and before.writer == writer and EARLIER in key)
+            aside = EARLIER in key or key.startswith(f"{PREFIX}.wherobots/names/")
+            old = old or (before.beside and before.writer == writer and aside)
             _require(old, "I3: deleted, but nobody removed it two passes ago", change)
             meant = bool(home.mirrored()) or bool(had & home.confirmed)
             _require(meant, "I3: the last of a home was deleted", change)
@@ -235,9 +237,9 @@ class Model:
         aside: frozenset[Thing],
         *,
         restoring: bool,
-        looked: bool,
+        looked: AbstractSet[bytes],
     ) -> None:
-        """What an engine left in home; only a restore may have changed it. ``looked``: it may have seen what is there."""
+        """What an engine left in home; only a restore may have changed it. ``looked``: what of it it may have seen."""
         home = self.homes[name]
         for path, thing in home.tree.items():
             kept = tree.get(path) == thing or (restoring and thing in aside)
@@ -253,8 +255,7 @@ class Model:
                 home.arrived[path] = self.ever[thing]
         _require(home.aside <= aside, f"{name} lost what was kept aside", home.aside - aside)
         home.aside = aside
-        if looked:
-            home.gone = {path: n for path, n in home.gone.items() if path not in tree}
+        home.gone = {path: n for path, n in home.gone.items() if path not in tree.keys() & looked}
         home.remember(tree)
 
     def _is_its_own(self, name: str, path: bytes, thing: Thing | None) -> bool:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from jupyter_wherobots.sync import crew, ground
 from tests.conftest import S3Environment
 from tests.model.machine import Mirror
 from tests.model.world import World
@@ -31,7 +32,13 @@ CI = settings(
 
 
 @pytest.fixture
-def world(tmp_path: Path, s3_env: S3Environment) -> Iterator[World]:
+def world(
+    tmp_path: Path, s3_env: S3Environment, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    # Passes beside passes, although there are few files, and what was sent is sent again at once.
+    monkeypatch.setattr(crew, "_TICK", 0.005)
+    for name in ("REST", "_NOTEBOOK_REST"):
+        monkeypatch.setattr(ground, name, 1e-6)
     world = World(tmp_path)
     s3_env(world.server)
     world.connect()

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from jupyter_wherobots.sync.crew import Governor
 from jupyter_wherobots.sync.engine import Engine
 from jupyter_wherobots.sync.remote import COPY_OF, FULL, SYMLINK, TYPE
 from jupyter_wherobots.sync.service import HomeSync, SyncOptions
+from jupyter_wherobots.sync.session import Session
 from tests.model.model import PREFIX, Change, Thing, Version
 from tests.strict_s3 import StrictS3
 from tests.strict_s3 import Version as Stored
@@ -132,6 +134,7 @@ class Instance:
         )
         self.sync: HomeSync
         self.engine: Engine
+        self.session: Session
         self.home.mkdir(parents=True)
 
     def open(self) -> None:
@@ -140,6 +143,21 @@ class Instance:
         self.sync.open()
         self.engine = self.sync._session.opened()
         self.engine.governor = Governor(minimum=1, start=self._threads, maximum=self._threads)
+        self.session = self.sync._session
+
+    def hint(self, folders: Iterable[bytes]) -> None:
+        """File events: a pass that sends files just now looks at these folders beside, if it sends for long enough."""
+        schedule = self.session.schedule
+        schedule._beside_at = 0.0
+        schedule.hint(folders)
+        until = time.monotonic() + 0.05
+        while schedule._hints and time.monotonic() < until:
+            time.sleep(0.001)
+        taken = not schedule._hints
+        # It is over when it says when the next may be.
+        until = time.monotonic() + 0.5
+        while taken and not schedule._beside_at and time.monotonic() < until:
+            time.sleep(0.001)
 
     def quiesce(self) -> None:
         """Wait for the threads that a deadline or a crash left behind: what was on its way to S3 gets there."""

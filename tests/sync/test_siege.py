@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from jupyter_wherobots.sync import restore
+from jupyter_wherobots.sync import passes, restore, schedule
 from tests.strict_s3 import When
 from tests.sync.conftest import PREFIX, Place
 from tests.sync.test_restore import elsewhere
@@ -23,6 +25,7 @@ def test_what_is_said_of_a_store_is_said_once(place: Place) -> None:
         assert len(notes) == 1
 
 
+@pytest.mark.slow
 def test_folders_deeper_than_pythons_stack(place: Place, tmp_path: Path) -> None:
     """As a copy of a folder into itself leaves them."""
     name = "/".join(["d"] * 1100)
@@ -152,3 +155,153 @@ def test_what_was_under_way_when_a_token_expired_is_not_sent_again(place: Place)
         assert sync.run_pass().complete
         assert [place.asked("PutObject", name) for name in "abcd"] == [2, 1, 1, 1]
     assert place.remote() == place.local()
+
+
+# -- what takes long ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes beside others come as soon as there is a hint."""
+    monkeypatch.setattr(schedule, "_SOON", 0.05)
+    monkeypatch.setattr(schedule, "_GAP", 0.05)
+
+
+NOTEBOOK = b'{"cells": [%d]}'
+ORDER = ("saved.ipynb", "under way", ".venv/queued")
+"""Of their value, and so of their turns."""
+
+
+def edit(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"2", b"333"))
+
+
+def replace(path: Path) -> None:
+    staged = path.with_name("staged")
+    staged.write_bytes(path.read_bytes().replace(b"2", b"333"))
+    staged.replace(path)
+
+
+def rename(path: Path) -> None:
+    path.rename(path.with_name(f"renamed {path.name}"))
+
+
+def rotate(path: Path) -> None:
+    """As logs are: the old one gets another name, and a new one its own."""
+    path.rename(path.with_name(f"old {path.name}"))
+    path.write_bytes(NOTEBOOK % 4)
+
+
+def swap(path: Path) -> None:
+    other = path.with_name(f"bystander {path.name}")
+    path.rename(path.with_name("third"))
+    other.rename(path)
+    path.with_name("third").rename(other)
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("deed", [edit, replace, rename, rotate, swap, Path.unlink])
+def test_whatever_happens_to_files_while_a_pass_takes_long(
+    place: Place, deed: Callable[[Path], None]
+) -> None:
+    """To one that it has saved, one that is under way, and one whose turn comes later."""
+    paths = [place.home / name for name in ORDER]
+    for number, name in enumerate(ORDER):
+        place.write(name, NOTEBOOK % (10 + number))
+        (place.home / name).with_name(f"bystander {Path(name).name}").write_bytes(
+            NOTEBOOK % (100 + number)
+        )
+    sync = place.engine(hints=True, interval=0.1, concurrency=1)
+    sync.start()
+    place.s3.wait_until(lambda: place.remote() == place.local(), 30)
+    with place.s3.gate("PutObject", key=place.key("under way")) as gate:
+        with sync._session.passing:
+            for number, path in enumerate(paths):
+                path.write_bytes(NOTEBOOK % (20 + number))
+        gate.wait_for_arrivals(1, 30)
+        assert place.remote()["saved.ipynb"] == NOTEBOOK % 20
+        for path in paths:
+            deed(path)
+        place.write("beside.ipynb", NOTEBOOK % 0)
+        place.s3.wait_until(lambda: "beside.ipynb" in place.remote(), 30)
+        assert place.remote()[".venv/queued"] == NOTEBOOK % 12
+    place.s3.wait_until(lambda: place.remote() == place.local(), 30)
+    assert sync.conflicts() == ()
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_notebook_does_not_wait_for_many_files(place: Place) -> None:
+    sync = place.engine(hints=True, interval=0.1, concurrency=2)
+    sync.start()
+    assert sync.wait_restored(30)
+    with place.s3.gate("PutObject", key=place.key("many/*")) as gate:
+        with sync._session.passing:
+            for number in range(50):
+                place.write(f"many/{number}", b"%d" % number)
+        gate.wait_for_arrivals(2, 30)
+        for number in range(3):
+            place.write("a.ipynb", NOTEBOOK % number)
+            place.s3.wait_until(lambda: place.remote().get("a.ipynb") == NOTEBOOK % number, 30)  # noqa: B023
+        assert place.remote().keys() == {"a.ipynb"}
+    place.s3.wait_until(lambda: place.remote() == place.local(), 30)
+
+
+def test_a_notebook_does_not_wait_for_a_large_file(place: Place) -> None:
+    sync = place.engine(hints=True, interval=0.1)
+    place.write("a")
+    sync.start()
+    place.s3.wait_until(lambda: place.remote().keys() == {"a"}, 30)
+    with place.s3.gate("UploadPart") as gate:
+        place.write("large", os.urandom((16 << 20) + 1))
+        gate.wait_for_arrivals(1, 30)
+        place.write("new.ipynb", b'{"cells": []}')
+        place.s3.wait_until(lambda: "new.ipynb" in place.remote(), 30)
+        assert "large" not in place.remote()
+    place.s3.wait_until(lambda: place.remote() == place.local(), 30)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_pass_goes_on_although_one_beside_it_fails(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = place.engine(hints=True, interval=0.1)
+    place.write("a")
+    sync.start()
+    place.s3.wait_until(lambda: place.remote().keys() == {"a"}, 30)
+    struck = threading.Event()
+
+    def strike(name: str) -> None:
+        if name == "pass.scanned" and not struck.is_set():
+            struck.set()
+            raise OSError(28, "No space left on device")
+
+    with place.s3.gate("UploadPart") as gate:
+        place.write("large", os.urandom((16 << 20) + 1))
+        gate.wait_for_arrivals(1, 30)
+        monkeypatch.setattr(passes, "failpoint", strike)
+        place.write("new.ipynb", NOTEBOOK % 1)
+        assert struck.wait(30)
+    place.s3.wait_until(lambda: place.remote() == place.local(), 30)
+    assert place.asked("CreateMultipartUpload") == 1
+
+
+def test_what_changes_before_its_turn_is_sent_once(place: Place) -> None:
+    """A pass made beside a long one leaves it what it has yet to send, or it would take the newer version for another's."""
+    late = place.write(".venv/late.ipynb", b'{"cells": [1]}')
+    sync = place.engine(hints=True, interval=0.1, concurrency=1)
+    sync.start()
+    place.s3.wait_until(lambda: place.remote() == place.local(), 30)
+    with place.s3.gate("UploadPart") as gate:
+        with sync._session.passing:
+            late.write_bytes(b'{"cells": [2]}')
+            place.write("large", os.urandom((16 << 20) + 1))
+        gate.wait_for_arrivals(1, 30)
+        late.write_bytes(b'{"cells": [3]}')
+        place.write(".venv/new")
+        place.s3.wait_until(lambda: ".venv/new" in place.remote(), 30)
+        assert place.remote()[".venv/late.ipynb"] == b'{"cells": [1]}'
+    place.s3.wait_until(lambda: place.remote() == place.local(), 30)
+    place.write("end")  # after that pass
+    place.s3.wait_until(lambda: "end" in place.remote(), 30)
+    assert place.asked("PutObject", ".venv/late.ipynb") == 2
+    assert sync.conflicts() == ()
