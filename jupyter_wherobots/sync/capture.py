@@ -57,6 +57,8 @@ class Captured(NamedTuple):
 _FICLONE = 0x40049409
 """ioctl_ficlone(2): share the blocks of another file."""
 _CHUNK = 1024 * 1024
+_RESERVE = 64 * 1024 * 1024
+"""Bytes of the disk that a copy leaves free for whoever works in home."""
 _PARSED = 1024 * 1024
 _TAIL = 200
 _NOTEBOOK_END = re.compile(rb'"nbformat"\s*:\s*\d+\s*,\s*"nbformat_minor"\s*:\s*\d+\s*\}\s*\Z')
@@ -267,6 +269,9 @@ def _copy_bytes(source: int, copy: int, size: int, stop: Stop) -> None:
         fcntl.ioctl(copy, _FICLONE, source)
         os.ftruncate(copy, size)
         return
+    space = os.fstatvfs(copy)
+    if size + _RESERVE > space.f_bavail * space.f_frsize:
+        raise NotNowError(Why.CHANGING, "It never rests, and there is no room for a copy of it.")
     at = 0
     while at < size:
         if stop.is_set():

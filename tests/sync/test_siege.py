@@ -7,10 +7,12 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from jupyter_wherobots.sync import passes, restore, schedule
+from jupyter_wherobots.sync import capture, passes, restore, schedule
+from jupyter_wherobots.sync.filestat import pack
 from tests.strict_s3 import When
 from tests.sync.conftest import PREFIX, Place
 from tests.sync.test_restore import elsewhere
@@ -68,6 +70,23 @@ def test_a_fault_of_the_mirror_itself_does_not_end_the_restore(
     assert restored.wait(30)
     assert place.local(home) == {"a": b"text"}
     assert "a mistake" in caplog.text
+
+
+def test_a_copy_of_a_file_that_never_rests_does_not_fill_the_disk(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fills it is what somebody's work then has no room for."""
+    file = place.write("log", bytes(17 << 20))
+    root = os.open(place.home, os.O_RDONLY)
+    monkeypatch.setattr(capture, "_FICLONE", 0)  # nor can blocks be shared
+    space = os.statvfs(place.home)
+    room = (64 << 20) // space.f_frsize
+    monkeypatch.setattr(
+        os, "fstatvfs", lambda _: SimpleNamespace(f_bavail=room, f_frsize=space.f_frsize)
+    )
+    with pytest.raises(capture.NotNowError, match="no room"):
+        capture.hot_copy(root, b"log", pack(file.stat()), tmp_path / "hot", threading.Event())
+    os.close(root)
 
 
 # -- what fails, and its turn ---------------------------------------------------------------------------
