@@ -449,8 +449,7 @@ class Mirror(RuleBasedStateMachine):
                 if left == 0:
                     try:
                         self._act(*what.action)
-                        instance.hint((b"", b"d", b"d/e"))
-                        self.steps["beside"] += instance.session.schedule._beside_at > 0
+                        self.steps["beside"] += instance.hint((b"", b"d", b"d/e"))
                     except BaseException as problem:  # noqa: BLE001 - raised by the step that it is part of
                         self.problems.append(problem)
 

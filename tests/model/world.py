@@ -6,19 +6,22 @@ import os
 import re
 import shutil
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 from jupyter_wherobots.s3.client import S3, Timeouts
 from jupyter_wherobots.sync import failpoints
 from jupyter_wherobots.sync.clock import Clock
 from jupyter_wherobots.sync.crew import Governor
 from jupyter_wherobots.sync.engine import Engine
+from jupyter_wherobots.sync.passes import Order
 from jupyter_wherobots.sync.remote import COPY_OF, FULL, SYMLINK, TYPE
 from jupyter_wherobots.sync.service import HomeSync, SyncOptions
 from jupyter_wherobots.sync.session import Session
+from jupyter_wherobots.sync.status import PassReport
 from tests.model.model import PREFIX, Change, Thing, Version
 from tests.strict_s3 import StrictS3
 from tests.strict_s3 import Version as Stored
@@ -145,19 +148,28 @@ class Instance:
         self.engine.governor = Governor(minimum=1, start=self._threads, maximum=self._threads)
         self.session = self.sync._session
 
-    def hint(self, folders: Iterable[bytes]) -> None:
+    def hint(self, folders: Iterable[bytes]) -> bool:
         """File events: a pass that sends files just now looks at these folders beside, if it sends for long enough."""
         schedule = self.session.schedule
-        schedule._beside_at = 0.0
-        schedule.hint(folders)
-        until = time.monotonic() + 0.05
-        while schedule._hints and time.monotonic() < until:
-            time.sleep(0.001)
-        taken = not schedule._hints
-        # It is over when it says when the next may be.
-        until = time.monotonic() + 0.5
-        while taken and not schedule._beside_at and time.monotonic() < until:
-            time.sleep(0.001)
+        begun, over = threading.Event(), threading.Event()
+        beside, passed = schedule.beside, schedule.passed_beside
+
+        def tell_begun() -> Order | None:
+            order = beside()
+            if order is not None:
+                begun.set()
+            return order
+
+        def tell_over(order: Order, report: PassReport) -> None:
+            passed(order, report)
+            over.set()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(schedule, "beside", tell_begun)
+            patch.setattr(schedule, "passed_beside", tell_over)
+            patch.setattr(schedule, "_beside_at", 0.0)
+            schedule.hint(folders)
+            return begun.wait(0.05) and over.wait(0.5)
 
     def quiesce(self) -> None:
         """Wait for the threads that a deadline or a crash left behind: what was on its way to S3 gets there."""
