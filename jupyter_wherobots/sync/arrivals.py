@@ -21,6 +21,9 @@ from .patience import Patience
 from .plan import Value, value
 from .remote import MARK, Remote
 
+LISTED = "listed"
+"""What the journal says of a restore that is not over: every key is known."""
+
 
 class Wish(NamedTuple):
     """One object that is to become a file.
@@ -82,6 +85,9 @@ class Arrivals:
             if self._journal.get(path) != row:
                 rows.append((path, row))
         rows += self._deleted_remotely(places)
+        if rows and self._journal.meta("restored"):
+            # Before they are locked: who is killed between the two must not take home for restored.
+            self._journal.set_meta(restored=LISTED)
         self._journal.commit(rows)
         self._keep_folders()
         self.wishes.sort(key=order)
@@ -95,7 +101,7 @@ class Arrivals:
             self.manifest = manifest.parsed(body)
         self.last_stop = self._read_object(self._names.prefix + last_stop.NAME, keys)
         # A restore that was interrupted had made some of them already.
-        interrupted = self._journal.meta("restored") == "listed"
+        interrupted = self._journal.meta("restored") == LISTED
         self.fresh = [
             path
             for path in self.manifest.folders

@@ -24,7 +24,7 @@ from ..s3.client import S3, Stop
 from ..s3.multipart import abort, list_uploads
 from ..s3.probe import Capabilities, probe
 from . import last_stop
-from .arrivals import Arrivals
+from .arrivals import LISTED, Arrivals
 from .clock import Deadline, FileClock
 from .crew import Alone, Governor
 from .failpoints import failpoint
@@ -54,7 +54,6 @@ from .status import (
 _MARKER = "user.wherobots.root"
 """An extended attribute of home that names its journal: another folder in its place has none."""
 _COMPLETE = "complete"
-_LISTED = "listed"
 _PROBE = timedelta(hours=1)
 """No probe takes so long."""
 _TRUST = 20
@@ -190,7 +189,7 @@ class Engine:
         remote = Remote(self._s3)
         arrivals = Arrivals(self.root, self.journal, self.names, remote, patience)
         arrivals.learn()
-        self.journal.set_meta(restored=_LISTED)
+        self.journal.set_meta(restored=LISTED)
         failpoint("engine.listed")
         self.lost = last_stop.parsed(last_stop.read(self.state) or arrivals.last_stop)
         self._lost_is_written = bool(self.lost)

@@ -98,6 +98,7 @@ class Home:
     ``confirmed``: paths whose deletion a person confirmed. ``arrived``: paths that an engine made, with the
     keys that they may stand for. ``renamed``: things that a
     person gave another name and still has. ``taken``: what was here under a path while somebody else took it out of S3.
+    ``discarded``: what an engine had kept beside in S3, and a person took away there.
     """
 
     tree: dict[bytes, Thing] = field(default_factory=dict)
@@ -108,6 +109,7 @@ class Home:
     arrived: dict[bytes, set[str]] = field(default_factory=dict)
     renamed: set[Thing] = field(default_factory=set)
     taken: set[tuple[bytes, Thing]] = field(default_factory=set)
+    discarded: set[Thing] = field(default_factory=set)
 
     def mirrored(self) -> dict[bytes, Thing]:
         return {path: thing for path, thing in self.tree.items() if is_mirrored(path)}
@@ -204,6 +206,8 @@ class Model:
                 each.taken |= {(path, before.thing) for path in at}
         home = self.homes.get(writer)
         if home is None:
+            if before is not None and before.beside and before.writer in self.homes:
+                self.homes[before.writer].discarded.add(before.thing)
             return
         elsewhere = {version.thing for other, version in self.remote.items() if other != key}
         if after is not None and is_users(key, after.thing):
@@ -215,6 +219,7 @@ class Model:
         if before.thing in elsewhere or (after is not None and after.thing == before.thing):
             return
         ours = before.writer == writer or home.held(key, before.thing)
+        ours = ours or before.thing in home.discarded
         _require(ours, f"I1: {writer} destroyed a version that is not its own", change)
         kept = not home.has_to_keep(before.thing)
         _require(kept, "I7: what was only renamed left S3", change)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_wherobots.sync import beneath, landing
+from jupyter_wherobots.sync import arrivals, beneath, landing
 from jupyter_wherobots.sync.names import Names
 from jupyter_wherobots.sync.remote import SYMLINK, TYPE
 from tests.strict_s3 import Fault, Version
@@ -37,6 +37,32 @@ def test_what_comes_beside_takes_no_name_of_another_object(place: Place) -> None
         "d/e (from S3)": b"an object of that name",
         "d/e (from S3) (2)": b"where a folder is",
     }
+
+
+def test_a_start_killed_when_it_knew_what_is_missing_is_made_good_by_the_next_pass(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(name: str) -> None:
+        if name == "restore.locked":
+            raise Killed
+
+    place.write("a", b"mine")
+    with place.engine() as sync:
+        assert sync.restore().complete
+        assert sync.run_pass().complete
+    place.s3.put(place.key("a"), b"theirs")
+    monkeypatch.setattr(arrivals, "failpoint", kill)
+    with pytest.raises(Killed), place.engine() as sync:
+        sync.restore()
+    monkeypatch.undo()
+    place.write("a", b"mine, edited")
+    with place.engine() as sync:
+        report = sync.run_pass()
+        assert report.complete, report
+    assert sorted(place.remote().values()) == [b"mine, edited", b"theirs"]
 
 
 def test_a_folder_replaced_by_a_file_is_no_news_at_the_next_start(place: Place) -> None:

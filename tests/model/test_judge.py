@@ -25,9 +25,9 @@ def model() -> Model:
     return made
 
 
-def put(model: Model, writer: str, key: str, thing: Thing | None) -> None:
+def put(model: Model, writer: str, key: str, thing: Thing | None, *, beside: bool = False) -> None:
     before = model.remote.get(key)
-    after = None if thing is None else Version(f'"{len(model.ever)}"', thing, writer)
+    after = None if thing is None else Version(f'"{len(model.ever)}"', thing, writer, beside)
     gone = dict.fromkeys(model.homes["one"].gone, 2)
     model.changed(Change(writer, key, before, after), gone, may_replace=True)
 
@@ -83,3 +83,16 @@ def test_what_is_renamed_to_a_name_that_is_not_mirrored_may_leave() -> None:
     model.homes["one"].gone[b"old"] = 2
     put(model, "one", OLD, None)
     assert OLD not in model.remote
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_person_may_delete_what_was_kept_of_theirs(model: Model, kept: bool) -> None:
+    theirs, copy = Thing("file", b"theirs"), key_of(b"new (S3 version)")
+    put(model, USER, NEW, theirs)
+    if kept:
+        put(model, "one", copy, theirs, beside=True)
+        put(model, USER, copy, None)
+        put(model, "one", NEW, REPORT)
+    else:
+        with pytest.raises(Broken, match="not its own"):
+            put(model, "one", NEW, REPORT)
