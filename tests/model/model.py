@@ -170,7 +170,12 @@ class Model:
         home.renamed &= set(home.mirrored().values())
 
     def _is_saved(self, home: Home, path: bytes) -> bool:
-        """Whether S3 has what lies at a path, under a key of that path; the same bytes of another file do not count."""
+        """Whether S3 has what lies at a path, under a key of that path; the same bytes of another file do not count.
+
+        Nor does a key that it may only stand for, once a person took out its own.
+        """
+        if (path, home.tree[path]) in home.taken:
+            return False
         versions = (self.remote.get(key) for key in home.keys(path))
         return any(version is not None and version.thing == home.tree[path] for version in versions)
 
@@ -201,7 +206,8 @@ class Model:
         for name, each in self.homes.items():
             at = {path for path in each.tree if key in each.keys(path)}
             if name == writer:
-                each.taken = {(path, thing) for path, thing in each.taken if path not in at}
+                again = set() if after is None else {(path, after.thing) for path in at}
+                each.taken -= again
             elif before is not None and (after is None or after.thing != before.thing):
                 each.taken |= {(path, before.thing) for path in at}
         home = self.homes.get(writer)
@@ -289,7 +295,8 @@ class Model:
             version = self.remote.get(key_of(path))
             saved = any(key in self.remote and self.remote[key].thing == thing for key in keys)
             saved = saved or (path in home.arrived and thing in now)
-            theirs = any(self.last.get(key, name) != name for key in keys)
+            theirs = (path, thing) in home.taken
+            theirs = theirs or any(self.last.get(key, name) != name for key in keys)
             _require(saved or theirs, f"{name} calls {path!r} saved", (thing, version))
 
 
