@@ -164,7 +164,7 @@ class Mirror(RuleBasedStateMachine):
         """Something happens to a home; the model sees what is there before and after."""
         self.steps[what] += 1
         instance = self._instance(name)
-        self.model.homes[name].remember(instance.tree())
+        self.model.noticed(name, instance.tree())
         change(instance)
         self.model.user_changed(name, instance.tree(), **how)
 

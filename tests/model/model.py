@@ -241,6 +241,14 @@ class Model:
         elif is_notebook(key, before.thing) and after.thing.kind == "file":
             _require(is_notebook(key, after.thing), "I5: a notebook was spoilt", change)
 
+    def noticed(self, name: str, tree: Mapping[bytes, Thing]) -> None:
+        """What an engine has made in home so far, before a person does something in the middle of its step."""
+        home = self.homes[name]
+        for path, thing in tree.items():
+            if home.tree.get(path) != thing and thing in self.ever:
+                home.arrived[path] = self.ever[thing]
+        home.remember(tree)
+
     def left(
         self,
         name: str,
