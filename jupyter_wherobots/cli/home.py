@@ -1,4 +1,4 @@
-"""``jupyter wherobots sync | restore | status``: the home mirror, from a shell. The engine is the server's own."""
+"""``jupyter wherobots sync | restore``: the home mirror, from a shell. The engine is the server's own."""
 
 from __future__ import annotations
 
