@@ -53,6 +53,48 @@ def test_an_edit_of_others_after_theirs_was_kept_is_kept_too(place: Place) -> No
     assert place.remote()["a.txt"] == b"ours"
 
 
+MOMENTS = {
+    "over a small one": ("PutObject", "a.txt"),
+    "over a large one": ("CompleteMultipartUpload", "large.txt"),
+    "a new name": ("PutObject", "new.txt"),
+    "a new name of a large one": ("CompleteMultipartUpload", "new-large.txt"),
+    "where a file was moved to": ("CopyObject", "moved.txt"),
+    "what is deleted": ("DeleteObject", "gone.txt"),
+}
+
+
+@pytest.mark.parametrize(("operation", "name"), MOMENTS.values(), ids=MOMENTS)
+def test_what_others_put_in_the_very_moment_is_kept(
+    place: Place, operation: str, name: str
+) -> None:
+    """After whatever look the mirror may have taken, and before its own request is carried out."""
+    place.write("other")
+    files = {each: place.write(each, each.encode()) for each in ("a.txt", "source.txt", "gone.txt")}
+    files["large.txt"] = place.write("large.txt", b"large" + bytes(16 * MIB))
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        files["a.txt"].write_bytes(b"edited")
+        files["large.txt"].write_bytes(b"edited" + bytes(16 * MIB))
+        place.write("new.txt", b"new")
+        place.write("new-large.txt", b"new" + bytes(16 * MIB))
+        files["source.txt"].rename(place.home / "moved.txt")
+        files["gone.txt"].unlink()
+
+        def intrude(_: Call) -> None:
+            place.s3.put(place.key(name), b"theirs")
+
+        hook = place.s3.on(operation, intrude, key=place.key(name), times=1)
+        for _ in range(4):
+            report = sync.run_pass()
+        assert hook.hits == 1
+        assert report.complete
+        assert len(sync.conflicts()) == 1
+    remote = place.remote()
+    assert list(remote.values()).count(b"theirs") == 1
+    assert {path: remote[path] for path in place.local()} == place.local()
+    assert len(remote) == len(place.local()) + 1
+
+
 @pytest.mark.parametrize("name", ["\udcff.txt", "new\nline.txt", "/".join(["deep" * 60] * 5)])
 def test_a_name_that_s3_cannot_hold_is_kept_twice_like_any_other(
     place: Place, tmp_path: Path, name: str
