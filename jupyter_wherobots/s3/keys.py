@@ -90,6 +90,11 @@ def check_upload_key(key: str) -> None:
         )
 
 
+def is_metadata(name: str, value: str) -> bool:
+    """Whether `check_metadata` has nothing against it; other clients' metadata may be anything."""
+    return name not in _HEADERS and bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
+
+
 def check_metadata(metadata: Mapping[str, str]) -> None:
     """Raise InvalidRequest for metadata that HTTP headers do not carry unchanged: not printable
     ASCII, or with outer spaces.

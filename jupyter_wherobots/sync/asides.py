@@ -20,7 +20,7 @@ from .journal import Flag, Intent, Origin, Row
 from .names import beside
 from .patience import Patience
 from .plan import Delete, Put
-from .remote import COPY_OF, MARK
+from .remote import kept_metadata
 from .status import NotDurable, Why, shown
 from .writing import Writer, dated
 
@@ -82,7 +82,7 @@ class Asides:
             kept_as = self._free(path, dated("earlier version", found))
             sibling = self._names.key(kept_as)
             mark = self._journal.new_mark()
-            described = {**found.metadata, MARK: mark, COPY_OF: found.etag.strip('"')}
+            described = kept_metadata(found.metadata, found.etag, mark)
             self._journal.begin([Intent(mark, kept_as, sibling)])
             if self._names.is_odd(kept_as):
                 self._writer.write_name(kept_as)

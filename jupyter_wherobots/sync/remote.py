@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import stat as st
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from ..errors import NotFound, PreconditionFailed, Throttled, Unreachable, WherobotsError
 from ..s3 import keys, listing, multipart, objects
@@ -35,6 +35,9 @@ HOT = "wherobots-hot"
 COPY_OF = "wherobots-copy-of"
 """On a version that was kept beside another: the ETag it had."""
 
+_MOST_METADATA = 2048
+"""Bytes that S3 takes of names and values together."""
+
 FULL = Capabilities(True, True, True, True, True, True, EtagForm.QUOTED, ())
 """What S3 itself does."""
 
@@ -53,6 +56,22 @@ def metadata(mark: str, stat: Stat, sha256: bytes | None, *, hot: bool = False) 
     if hot:
         found[HOT] = "1"
     return found
+
+
+def kept_metadata(before: Mapping[str, str], etag: str, mark: str = "") -> dict[str, str]:
+    """What travels with a copy of a version that is kept beside another: which it was, and what was said of it before.
+
+    Anybody may have said that: what cannot be sent again, or has no room beside ours, is left out.
+    """
+    found = {COPY_OF: etag.strip('"'), MARK: mark}
+    room = _MOST_METADATA - sum(len(name) + len(text) for name, text in found.items())
+    ours = (SHA256, MTIME, MODE, TYPE, HOT)
+    for name, text in sorted(before.items(), key=lambda said: said[0] not in ours):
+        size = len(name) + len(text)
+        if name not in found and size <= room and keys.is_metadata(name, text):
+            found[name] = text
+            room -= size
+    return found if mark else {name: text for name, text in found.items() if name != MARK}
 
 
 class Remote:

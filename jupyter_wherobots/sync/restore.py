@@ -36,7 +36,7 @@ from .journal import Flag, Journal, Origin, Row
 from .landing import Landed, Wanted
 from .names import Names, beside
 from .patience import Halt, Patience
-from .remote import COPY_OF, MARK, MODE, MTIME, SHA256, SYMLINK, TYPE, Remote
+from .remote import MODE, MTIME, SHA256, SYMLINK, TYPE, Remote, kept_metadata
 from .status import ConflictKind, NotDurable, Why, shown
 
 _RESERVE = 64 * 1024 * 1024
@@ -386,9 +386,7 @@ class Restorer:
         else:
             raise StorageFailed(f"There are too many versions of {shown(wish.path)}.")
         found = self._remote.head(wish.key)
-        described = dict(found.metadata) if found is not None else {}
-        described.pop(MARK, None)
-        described[COPY_OF] = wish.etag.strip('"')
+        described = kept_metadata(found.metadata if found is not None else {}, wish.etag)
         etag = self._remote.copy(
             wish.key, wish.etag, self._names.key(path), None, described, wish.size
         )

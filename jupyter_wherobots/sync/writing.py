@@ -22,7 +22,7 @@ from .filestat import unpack
 from .journal import Flag, Journal, Origin, Row
 from .names import Names, beside
 from .patience import Halt, Patience
-from .remote import COPY_OF, MARK, SHA256, SYMLINK, TYPE, Remote, metadata
+from .remote import COPY_OF, MARK, SHA256, SYMLINK, TYPE, Remote, kept_metadata, metadata
 from .status import ConflictKind, NotDurable, Why, shown
 
 _ROUNDS = 6
@@ -219,8 +219,7 @@ class Writer:
     def _keep(self, path: bytes, key: str, found: Head, what: str = "S3 version") -> bytes:
         named = dated(what, found)
         copy_of = found.etag.strip('"')
-        described = {name: text for name, text in found.metadata.items() if name != MARK}
-        described[COPY_OF] = copy_of
+        described = kept_metadata(found.metadata, found.etag)
         for number in range(1, 1000):
             note = named if number == 1 else f"{named} {number}"
             kept_as = beside(path, note)

@@ -95,6 +95,40 @@ def test_what_others_put_in_the_very_moment_is_kept(
     assert len(remote) == len(place.local()) + 1
 
 
+SAID = {
+    "all that S3 takes": {"note": "x" * 2044},
+    "the name of a header": {"content-type": "text/plain"},
+}
+
+
+@pytest.mark.parametrize("said", SAID.values(), ids=SAID)
+def test_what_others_say_of_their_version_does_not_keep_it_from_being_kept(
+    place: Place, tmp_path: Path, said: dict[str, str]
+) -> None:
+    """Metadata that cannot be sent again, or leaves no room for ours: the bytes are kept all the same."""
+    file = place.write("a.txt", b"one")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        place.s3.put(place.key("a.txt"), b"theirs", metadata=said)
+        file.write_bytes(b"ours")
+        report = sync.run_pass()
+        assert report.complete, report.not_durable
+        (conflict,) = report.conflicts
+        assert place.remote() == {"a.txt": b"ours", conflict.kept_as: b"theirs"}
+    place.s3.put(place.key("b.txt"), b"theirs", metadata=said)
+    sync, home = elsewhere(place, tmp_path)
+
+    def save(_: Call) -> None:
+        (home / "b.txt").write_bytes(b"made since")
+
+    place.s3.on("GetObject", save, key=place.key("b.txt"), times=1)
+    restored = sync.restore()
+    assert restored.complete, restored.failed
+    assert sync.run_pass().complete
+    assert place.remote() == place.local(home)
+    assert place.remote()["b (from S3).txt"] == b"theirs"
+
+
 @pytest.mark.parametrize("name", ["\udcff.txt", "new\nline.txt", "/".join(["deep" * 60] * 5)])
 def test_a_name_that_s3_cannot_hold_is_kept_twice_like_any_other(
     place: Place, tmp_path: Path, name: str
