@@ -165,6 +165,23 @@ def test_more_than_half_waits_for_a_word_and_then_happens(place: Place) -> None:
     assert place.remote() == place.local()
 
 
+def test_more_than_a_thousand_wait_for_a_word_however_large_home_is(place: Place) -> None:
+    files = fill(place, 2100)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        for file in files[:1001]:
+            file.unlink()
+        for _ in range(3):
+            report = sync.run_pass()
+            assert report.deleted == 0
+        assert report.pending_deletes.count == 1001
+        assert len(place.remote()) == 2100
+        files[1001].unlink()  # a few more are no part of that
+        sync.run_pass()
+        assert sync.run_pass().deleted == 1
+        assert len(place.remote()) == 2099
+
+
 def test_a_word_for_some_is_none_for_others(place: Place) -> None:
     files = fill(place, 60)
     with place.engine() as sync:
@@ -310,6 +327,22 @@ def test_another_folder_in_homes_place_stops_the_pass(place: Place) -> None:
     assert len(place.remote()) == 3
 
 
+def test_a_home_that_is_not_there_deletes_nothing_and_is_not_made_anew(place: Place) -> None:
+    fill(place, 3)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        place.home.rename(place.home.with_name("away"))
+        for _ in range(3):
+            report = sync.run_pass()
+            assert (report.complete, report.deleted) == (False, 0)
+            assert report.error is not None
+        assert not place.home.exists()
+        assert len(place.remote()) == 3
+        place.home.with_name("away").rename(place.home)
+        assert sync.run_pass().complete
+    assert place.remote() == place.local()
+
+
 def test_a_lost_answer_to_a_deletion_is_no_conflict(place: Place) -> None:
     a, _ = place.write("a"), place.write("b")
     with place.engine() as sync:
@@ -384,6 +417,21 @@ def test_a_renamed_folder_uploads_nothing(place: Place) -> None:
         assert report.pending_deletes.count == 0
         assert place.asked("PutObject") == puts
         assert place.s3.journal.bytes_in - sent < 400_000
+    assert place.remote() == place.local()
+
+
+def test_a_renamed_folder_of_more_files_than_may_be_deleted_waits_for_nobody(
+    place: Place,
+) -> None:
+    fill(place, 1001)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        puts = place.asked("PutObject")
+        (place.home / "d").rename(place.home / "renamed")
+        report = sync.run_pass()
+        assert (report.copied, report.uploaded, report.pending_deletes.count) == (1001, 0, 0)
+        assert sync.run_pass().deleted == 1001
+        assert place.asked("PutObject") == puts
     assert place.remote() == place.local()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from jupyter_wherobots.s3 import multipart
 from jupyter_wherobots.s3.client import S3
-from jupyter_wherobots.sync.lease import TTL
+from jupyter_wherobots.sync.lease import RENEW, TTL
 from jupyter_wherobots.sync.service import HomeSync, SyncOptions
 from jupyter_wherobots.sync.status import Why
 from tests.strict_s3 import Fault
@@ -81,6 +81,40 @@ def test_the_second_instance_takes_over_when_the_first_is_gone(
     assert place.s3.object(LEASE) is None
     assert other.take_over()
     assert other.run_pass().complete
+    assert place.remote() == {"a": b"theirs"}
+
+
+class HastyClock(QuickClock):
+    """The pauses between renewals are over at once."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return super().wait(event, 0.01 if seconds == RENEW else seconds)
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_running_instance_gets_the_lease_by_itself(
+    place: Place, tmp_path: Path, dead: bool
+) -> None:
+    """When the other one has given it back, or has not renewed it for its time: without a restart or a person's word."""
+    place.write("a", b"one")
+    first = place.engine(clock=QuickClock())
+    first.run_pass()
+    home = tmp_path / "waiting"
+    waiting = place.engine(home=home, state=tmp_path / "waiting-state", clock=HastyClock())
+    waiting.restore()
+    (home / "a").write_bytes(b"theirs")
+    assert [each.why for each in waiting.run_pass().not_durable] == [Why.ANOTHER_INSTANCE]
+    asked = place.s3.count("GetObject")
+    place.s3.wait_until(lambda: place.s3.count("GetObject") > asked + 3)
+    assert not waiting.status().lease.held
+    assert place.remote() == {"a": b"one"}
+    if dead:
+        place.s3.clock.advance(TTL + 1)
+    else:
+        first.stop()
+    engine = waiting._session.opened()
+    place.s3.wait_until(engine.may_replace)
+    assert waiting.run_pass().complete
     assert place.remote() == {"a": b"theirs"}
 
 

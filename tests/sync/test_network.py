@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_wherobots.errors import Conflicted, Throttled, Unreachable, WherobotsError
 from jupyter_wherobots.sync import last_stop
+from jupyter_wherobots.sync.clock import Deadline
 from jupyter_wherobots.sync.crew import Governor
+from jupyter_wherobots.sync.patience import Halt, Patience
 from jupyter_wherobots.sync.status import Why
-from tests.strict_s3 import Fault, Quirk
-from tests.sync.conftest import PREFIX, Place
+from tests.strict_s3 import Call, Fault, Quirk
+from tests.sync.conftest import PREFIX, Place, QuickClock
 from tests.sync.test_restore import elsewhere
 
 
@@ -161,6 +164,88 @@ def test_a_denied_look_is_no_absence(place: Place) -> None:
         report = sync.run_pass()
         assert [each.path for each in report.not_durable] == ["a"]
         assert place.remote()["a"] == b"theirs"
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InternalError"])
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_listing_that_ends_in_the_middle_tells_of_no_deletion(
+    place: Place, code: str, restart: bool
+) -> None:
+    """What its later pages would have named is not taken for deleted in S3: an edit needs no look, and nothing is listed."""
+    place.s3.limits.page = 5
+    fill(place, 20)
+    file = place.home / "f019"
+    with place.engine(lease=False) as sync:
+        assert sync.run_pass().complete
+
+    def end(_: Call) -> None:
+        place.s3.fail("ListObjectsV2", code=code, times=None)
+
+    with place.engine(lease=False) as sync:
+        if not restart:
+            assert sync.restore().complete
+        place.s3.on("ListObjectsV2", end, times=1)
+        if restart:
+            assert sync.restore().error is not None
+        else:
+            with pytest.raises(WherobotsError):
+                sync.check_remote()
+        assert sync.conflicts() == ()
+        place.s3.heal()
+        file.write_bytes(b"edited")
+        (place.home / "f000").unlink()
+        for _ in range(3):
+            report = sync.run_pass()
+        assert report.complete
+        assert sync.check_remote() == ()
+    assert place.remote() == place.local()
+
+
+class Pauses(QuickClock):
+    """Takes no time, and remembers how long it was to wait."""
+
+    def __init__(self, chance: float) -> None:
+        self.chance = chance
+        self.at = 0.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        self.pauses.append(seconds)
+        self.at += seconds
+        return False
+
+    def random(self) -> float:
+        return self.chance
+
+
+@pytest.mark.parametrize("error", [Throttled, Unreachable, Conflicted])
+def test_tries_are_few_and_their_pauses_grow_and_are_random_from_nothing_on(
+    error: type[WherobotsError],
+) -> None:
+    def tried(chance: float, seconds: float | None = None) -> list[float]:
+        clock, asked = Pauses(chance), 0
+
+        def refuse() -> None:
+            nonlocal asked
+            asked += 1
+            raise error("no")
+
+        halt = Halt(threading.Event(), Deadline(clock, seconds))
+        with pytest.raises(error):
+            Patience(Governor(), clock, halt).with_request(refuse)
+        assert asked == len(clock.pauses) + (seconds is None)
+        return clock.pauses
+
+    longest = tried(1.0)
+    assert len(longest) == 4
+    assert longest == sorted(set(longest))
+    assert max(longest) <= 5
+    assert tried(0.5) == [each / 2 for each in longest]
+    assert tried(0.0) == [0.0] * 4
+    assert sum(tried(1.0, seconds=1.0)) == 1.0
 
 
 def test_passes_go_on_by_themselves_after_an_outage(place: Place) -> None:
