@@ -221,7 +221,9 @@ class Engine:
     def restore_report(self, seconds: float, error: str | None) -> RestoreReport:
         """What the restore did until now."""
         if self._restorer is None:
-            return RestoreReport(self.restored, self.listed, seconds=seconds, error=error)
+            # What others put there since the last time is still to come, if S3 could not be listed.
+            complete = self.restored and error is None
+            return RestoreReport(complete, self.listed, seconds=seconds, error=error)
         harvest = self._restorer.harvest
         failed = list(harvest.failures.values())
         return RestoreReport(

@@ -201,6 +201,25 @@ def test_a_listing_that_ends_in_the_middle_tells_of_no_deletion(
     assert place.remote() == place.local()
 
 
+def test_a_restart_whose_listing_fails_is_made_good_when_s3_works_again(place: Place) -> None:
+    """Home was whole before, so it is saved at once; but what others put since is still to come."""
+    place.write("a", b"one")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    place.s3.put(place.key("a"), b"theirs")
+    place.s3.put(place.key("new"), b"theirs")
+    down = place.s3.fail("ListObjectsV2", code="AccessDenied", times=None)
+    place.write("b")
+    sync = place.engine(interval=0.05)
+    sync.start()
+    place.s3.wait_until(lambda: down.hits > 0 and "b" in place.remote(), 20)
+    assert not sync.status().restored
+    place.s3.heal()
+    place.s3.wait_until(
+        lambda: place.local() == {"a": b"theirs", "b": b"text", "new": b"theirs"}, 20
+    )
+
+
 class Pauses(QuickClock):
     """Takes no time, and remembers how long it was to wait."""
 
