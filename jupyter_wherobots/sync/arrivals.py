@@ -13,7 +13,7 @@ from ..errors import NotFound, PreconditionFailed
 from ..s3.listing import Object
 from . import beneath, last_stop, manifest
 from .failpoints import failpoint
-from .filestat import pack
+from .filestat import pack, unpack
 from .journal import Flag, Journal, Origin, Row
 from .manifest import Late, Manifest
 from .names import Landing, Names, OddName, beside
@@ -28,8 +28,8 @@ LISTED = "listed"
 class Wish(NamedTuple):
     """One object that is to become a file.
 
-    ``expected``: the packed stat of what lies there already, b"" for nothing. ``late``: mode and time that the manifest
-    has for it. ``twin``: the path that is another name of the same file, b"" for none.
+    ``expected``: the packed stat of what lies there since before the start, b"" for nothing. ``late``: mode and time that
+    the manifest has for it. ``twin``: the path that is another name of the same file, b"" for none.
     """
 
     path: bytes
@@ -43,12 +43,22 @@ class Wish(NamedTuple):
 
 
 class Arrivals:
-    """Everything that lies under the prefix, as it was when `learn` looked. ``root`` is the open home."""
+    """Everything that lies under the prefix, as it was when `learn` looked.
+
+    ``root`` is the open home, ``began`` the time of its file system when the engine began.
+    """
 
     def __init__(
-        self, root: int, journal: Journal, names: Names, remote: Remote, patience: Patience
+        self,
+        root: int,
+        journal: Journal,
+        names: Names,
+        remote: Remote,
+        patience: Patience,
+        began: int,
     ) -> None:
         self._root = root
+        self._began = began
         self._journal = journal
         self._names = names
         self._remote = remote
@@ -214,7 +224,7 @@ class Arrivals:
         elif row is not None and row.etag == found.etag:
             expected = row.stat
         else:
-            expected = local
+            expected = b"" if local and unpack(local).ctime_ns > self._began else local
         mtime_ns = int(found.last_modified.timestamp()) * 10**9
         late = self.manifest.late.get(path)
         if late is not None and late.etag != found.etag:

@@ -96,6 +96,7 @@ class Engine:
         try:
             self.root = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._file_clock = FileClock(home)
+            self._began = self._file_clock.stamp()
             at = state
             self.journal = Journal(state / f"journal-{self._place()}.db")
         except (OSError, sqlite3.Error) as error:
@@ -187,7 +188,7 @@ class Engine:
         halt = Halt(stop, Deadline(self.clock, None))
         patience = Patience(self.governor, self.clock, halt)
         remote = Remote(self._s3)
-        arrivals = Arrivals(self.root, self.journal, self.names, remote, patience)
+        arrivals = Arrivals(self.root, self.journal, self.names, remote, patience, self._began)
         arrivals.learn()
         self.journal.set_meta(restored=LISTED)
         failpoint("engine.listed")

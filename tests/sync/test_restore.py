@@ -182,6 +182,32 @@ def test_an_edit_made_before_its_restore_is_beside_it(place: Place, tmp_path: Pa
     assert place.local(home) == {"a": b"edited since", "a (from S3)": b"remote"}
 
 
+def test_a_file_made_before_s3_could_be_listed_keeps_its_name(place: Place, tmp_path: Path) -> None:
+    """S3 did not answer when the server started: somebody works in home until it does."""
+    for name in ("nb.txt", ".bashrc"):
+        place.s3.put(PREFIX + name, b"remote")
+    sync, home = elsewhere(place, tmp_path)
+    home.mkdir(parents=True)
+    (home / ".bashrc").write_bytes(b"of the image")
+    place.s3.fail("ListObjectsV2", code="InternalError", times=None)
+    assert not sync.restore().listed
+    (home / "nb.txt").write_bytes(b"made since")
+    place.s3.heal()
+    report = sync.restore()
+    assert report.complete, report
+    assert place.local(home) == {
+        ".bashrc": b"remote",
+        "nb.txt": b"made since",
+        "nb (from S3).txt": b"remote",
+    }
+    assert {(each.path, each.kind) for each in report.conflicts} == {
+        (".bashrc", ConflictKind.REPLACED_LOCALLY),
+        ("nb.txt", ConflictKind.RESTORED_BESIDE),
+    }
+    assert sync.run_pass().complete
+    assert place.remote() == place.local(home)
+
+
 def test_one_unreadable_object_is_named_and_stops_nothing(place: Place, tmp_path: Path) -> None:
     place.s3.put(PREFIX + "bad", b"bad")
     place.s3.put(PREFIX + "good", b"good")
