@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
+from pathlib import Path
+
+import pytest
 
 from jupyter_wherobots.sync.status import ConflictKind, Why
 from tests.strict_s3 import Call, Fault
@@ -238,6 +243,40 @@ def test_a_change_while_it_is_sent_belongs_to_the_next_pass(place: Place) -> Non
     assert place.remote() == {"a": b"two"}
 
 
+@pytest.mark.parametrize(
+    ("operation", "key", "deleted"),
+    [
+        ("PutObject", "a", "a"),
+        ("CompleteMultipartUpload", "large", "large"),
+        ("CopyObject", "moved", "source"),
+        ("DeleteObject", "gone", "gone"),
+    ],
+)
+def test_what_others_delete_in_the_very_moment_is_made_anew_or_was_to_go(
+    place: Place, operation: str, key: str, deleted: str
+) -> None:
+    """Before the request that rests on it is carried out: what changed here is saved, and nothing is a conflict."""
+    for name in ("a", "source", "gone", "other"):
+        place.write(name, name.encode())
+    place.write("large", bytes(17 << 20))
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        place.write("a", b"edited")
+        place.write("large", b"edited" + bytes(17 << 20))
+        (place.home / "source").rename(place.home / "moved")
+        (place.home / "gone").unlink()
+        hook = place.s3.on(
+            operation, lambda _: place.s3.delete(place.key(deleted)), key=place.key(key), times=1
+        )
+        for _ in range(4):
+            report = sync.run_pass()
+        assert hook.hits == 1
+        assert report.complete
+        assert sync.conflicts() == ()
+    assert place.remote() == place.local()
+    assert place.s3.uploads() == []
+
+
 def test_a_large_file_goes_by_parts_and_leaves_no_upload(place: Place) -> None:
     body = os.urandom(17 * 1024 * 1024)
     place.write("big", body)
@@ -278,3 +317,97 @@ def test_a_large_file_that_changes_while_it_is_sent_is_called_off(place: Place) 
         assert place.asked("CompleteMultipartUpload", "big") == 1
     assert place.remote() == {"big": b"changed" + body[7:]}
     assert place.s3.uploads() == []
+
+
+def valuable(place: Place) -> list[str]:
+    """Files of every value, in the order of theirs; made in another."""
+    made = {
+        "new.ipynb": 9,
+        "d/old.ipynb": 2,
+        "new.py": 8,
+        ".profile": 7,
+        "old.csv": 1,
+        "less large": 3,
+        "large": 10,
+        ".venv/lib/new.py": 12,
+        "d/node_modules/m/new.ipynb": 11,
+        "d/.ipynb_checkpoints/new-checkpoint.ipynb": 6,
+    }
+    sizes = {"less large": 1 << 20, "large": 2 << 20}
+    for name, when in reversed(made.items()):
+        body = b'{"cells": []}' if name.endswith(".ipynb") else name.encode()
+        file = place.write(name, body.ljust(sizes.get(name, 0)))
+        os.utime(file, ns=(when * 10**9, when * 10**9))
+    return list(made)
+
+
+def test_the_most_valuable_goes_first_and_what_can_be_made_again_last(place: Place) -> None:
+    order = valuable(place)
+    with place.engine(concurrency=1) as sync:
+        assert sync.run_pass().complete
+    keys = [each.key for each in place.s3.requests if each.operation.value == "PutObject"]
+    assert [key for key in keys if "/.wherobots/" not in key] == list(map(place.key, order))
+
+
+def test_the_most_valuable_comes_back_first_and_what_can_be_made_again_last(
+    place: Place, tmp_path: Path
+) -> None:
+    order = valuable(place)
+    for name in sorted(order, key=lambda each: (place.home / each).stat().st_mtime_ns):
+        place.s3.put(place.key(name), (place.home / name).read_bytes())
+        place.s3.clock.advance(10)
+    with place.engine(tmp_path / "new", tmp_path / "new-state", concurrency=1) as sync:
+        assert sync.restore().complete
+    keys = [each.key for each in place.s3.requests if each.operation.value == "GetObject"]
+    assert keys == list(map(place.key, order))
+
+
+def test_a_home_with_something_of_everything_rests(place: Place) -> None:
+    """Nothing of it asks S3 anything again, not in the pass right after and not after a restart."""
+    place.write("a.csv", b"a")
+    place.write(b"odd \xff\n", b"odd")
+    place.write("/".join(["long" * 60] * 6), b"long")
+    place.write("large", bytes(17 << 20))
+    place.write("broken.ipynb", b"{")
+    place.write(".netrc", b"secret")
+    place.write("out/ruled", b"out")
+    place.write(".wherobotsignore", b"out/\n")
+    place.write("touched").touch()
+    os.link(place.write("one", b"shared"), place.home / "two")
+    os.mkfifo(place.home / "fifo")
+    (place.home / "link").symlink_to("nowhere")
+    (place.home / "empty/folder").mkdir(parents=True)
+    place.write("project/.git/HEAD", b"ref: refs/heads/main\n")
+    place.write("project/.git/objects/c0/ffee", b"object")
+    gone = place.write("gone")
+    for number in range(200):
+        place.write(f"many/{number}", b"%d" % number)
+    with contextlib.closing(sqlite3.connect(place.home / "x.db", isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE t (a)")
+        with place.engine() as sync:
+            assert sync.run_pass().complete
+            asked = place.s3.count("PutObject", "HeadObject", "CopyObject")
+            assert sync.run_pass().complete  # right after it, within the second of S3's clock
+            assert place.s3.count("PutObject", "HeadObject", "CopyObject") == asked
+            place.s3.put(place.key("a.csv"), b"theirs")
+            place.write("a.csv", b"ours")
+            place.s3.put(place.key("added"), b"theirs")
+            place.s3.delete(place.key("many/7"))
+            place.s3.put(place.key("many/8"), b"theirs")
+            os.utime(place.home / "touched", ns=(7, 7))
+            (place.home / "many/9").rename(place.home / "moved")
+            gone.unlink()
+            sync.check_remote()
+            for _ in range(3):
+                assert sync.run_pass().complete
+            before = place.s3.counts
+            for _ in range(3):
+                assert sync.run_pass().complete
+            assert place.s3.counts == before
+        with place.engine(lease=False) as sync:
+            assert sync.restore().complete
+            assert sync.run_pass().complete
+            before = place.s3.counts
+            assert sync.run_pass().complete
+            assert place.s3.counts == before
