@@ -57,7 +57,10 @@ class Watcher:
             over = threading.Event()
             self._overs.append(over)
             thread = threading.Thread(
-                target=self._run, args=(chosen, added, over), name="wherobots-watch", daemon=True
+                target=self._run,
+                args=(chosen, added, len(wanted), over),
+                name="wherobots-watch",
+                daemon=True,
             )
             self._threads = [each for each in self._threads if each.is_alive()] + [thread]
             thread.start()
@@ -75,16 +78,17 @@ class Watcher:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(
-        self, folders: frozenset[bytes], added: frozenset[bytes], over: threading.Event
+        self, folders: frozenset[bytes], added: frozenset[bytes], count: int, over: threading.Event
     ) -> None:
-        """One watch, until a later one has taken ``over``. Those before it end when it has begun."""
+        """One watch, of ``count`` folders in all, until a later one took ``over``. Those before it end when it has begun."""
         from watchfiles import watch
 
-        paths = [os.fsdecode(os.path.join(self._home, folder)) for folder in folders]
+        names = (os.fsdecode(os.path.join(self._home, folder)) for folder in folders)
+        paths = [name for name in names if _is_utf8(name)]
         begun = False
         try:
             changes = watch(
-                *(path for path in paths if _is_utf8(path) and os.path.isdir(path)),
+                *filter(os.path.isdir, paths),
                 watch_filter=None,
                 debounce=_DEBOUNCE_MS,
                 step=_STEP_MS,
@@ -99,7 +103,7 @@ class Watcher:
                 if not begun:
                     begun = True
                     self._end_before(over)
-                    self.state = f"Changes are noticed by file events in {len(paths)} folders."
+                    self.state = _state(len(paths), count)
                     # What happened in them before they were watched was seen by nobody.
                     self._hint(set(added))
                 if some:
@@ -146,6 +150,13 @@ class Watcher:
                 folders.add(os.path.dirname(path))
         if folders:
             self._hint(folders)
+
+
+def _state(watched: int, count: int) -> str:
+    """How well it works, in words."""
+    if watched == count:
+        return f"Changes are noticed by file events in {count} folders."
+    return f"Changes are noticed by file events in {watched} of {count} folders, in the others by the scan."
 
 
 def _is_utf8(path: str) -> bool:

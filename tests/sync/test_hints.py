@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_wherobots.sync import watch
 from jupyter_wherobots.sync.clock import Deadline
 from jupyter_wherobots.sync.passes import Kind, Order
 from jupyter_wherobots.sync.schedule import Schedule
@@ -240,6 +241,25 @@ def test_without_file_events_the_scan_alone_saves_and_says_so(
     place.s3.wait_until(lambda: "a" in place.remote())
     assert said.wait(10)
     assert os.listdir(place.home) == ["a"]
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_folders_that_are_not_watched_are_left_to_the_scan_and_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch, odd: bool
+) -> None:
+    """More of them than may be watched, or such whose names watchfiles does not take."""
+    deep = b"d/\xff" if odd else b"d/deep"
+    place.write(deep + b"/a")
+    monkeypatch.setattr(watch, "MOST", 3 if odd else 2)
+    sync = place.engine(interval=0.1, hints=True)
+    said = threading.Event()
+    sync.on_change = lambda status: said.set() if " 2 of 3 folders, " in status.hints else None
+    sync.start()
+    assert said.wait(30)
+    place.write(deep + b"/b", b"unseen by any watch")
+    place.s3.wait_until(lambda: b"unseen by any watch" in place.keys().values(), 30)
+    place.write(b"d/c")
+    place.s3.wait_until(lambda: "d/c" in place.remote(), 30)
 
 
 def test_a_log_that_grows_all_the_time_is_not_sent_upon_every_hint(place: Place) -> None:
