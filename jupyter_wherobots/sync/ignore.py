@@ -41,6 +41,9 @@ _SECRET_FOLDERS = frozenset(
         b".local/share/keyrings",
     )
 )
+SSH = b".ssh"
+"""Here private keys are withheld whatever they are called (`is_private_key`)."""
+_PRIVATE_KEY = re.compile(rb"\s*(?:-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|PuTTY-User-Key-File-)")
 _SECRET_PARENTS = frozenset(
     match.rpartition(b"/")[0]
     for match in (
@@ -154,6 +157,11 @@ class Ignore:
         if _SECRET_FILES.fullmatch(path):
             return SkipReason.CREDENTIALS
         return SkipReason.RULE if verdict else None
+
+
+def is_private_key(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is a private key."""
+    return _PRIVATE_KEY.match(head) is not None
 
 
 def _is_gits(pattern: re.Pattern[bytes], path: bytes) -> bool:

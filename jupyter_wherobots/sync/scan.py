@@ -20,7 +20,19 @@ from typing import NamedTuple
 from ..s3.client import Stop
 from . import beneath, sidecars
 from .filestat import pack, pack_members
-from .ignore import CACHE_SIGNATURE, CACHE_TAG, RULES_FILE, STAGED, Ignore, Rules, message, parse
+from .ignore import (
+    CACHE_SIGNATURE,
+    CACHE_TAG,
+    RULES_FILE,
+    SSH,
+    STAGED,
+    Ignore,
+    Rules,
+    is_private_key,
+    message,
+    parse,
+    ruled,
+)
 from .journal import ATTENTION, Flag, Journal
 from .status import Skipped, SkipReason, shown
 
@@ -217,6 +229,9 @@ class _Walk:
                     reason = SkipReason.OTHER_DEVICE
                 if reason is None and name in logs:
                     reason = SkipReason.DATABASE_LOG
+                if reason is None and path == SSH and _is_private_key(fd, name):
+                    brought_back = ruled(rules, inner, False) is False
+                    reason = None if brought_back else SkipReason.CREDENTIALS
                 if reason is not None:
                     hidden.add(name)
                     self._skip(inner, reason)
@@ -408,13 +423,23 @@ def _together(folder: int, main: os.stat_result, logs: list[bytes]) -> bytes:
 
 def _is_cache(folder: int) -> bool:
     """Whether the CACHEDIR.TAG in a folder means it."""
+    return _head(folder, CACHE_TAG, len(CACHE_SIGNATURE)) == CACHE_SIGNATURE
+
+
+def _is_private_key(folder: int, name: bytes) -> bool:
+    """Whether a file in a folder is a private key."""
+    return is_private_key(_head(folder, name, 128))
+
+
+def _head(folder: int, name: bytes, size: int) -> bytes:
+    """What a file in a folder begins with; nothing if it cannot be read."""
     try:
-        tag = os.open(CACHE_TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except OSError:
-        return False
+        return b""
     try:
-        return os.read(tag, len(CACHE_SIGNATURE)) == CACHE_SIGNATURE
+        return os.read(file, size)
     except OSError:
-        return False
+        return b""
     finally:
-        os.close(tag)
+        os.close(file)

@@ -78,6 +78,30 @@ def test_credentials_are_withheld_and_said(place: Place) -> None:
     assert all(any(name == each or name.startswith(each) for each in said) for name in SECRETS)
 
 
+PRIVATE_KEYS = {
+    "openssh": b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n",
+    "rsa": b"\n-----BEGIN RSA PRIVATE KEY-----\nAAAA\n",
+    "pkcs8": b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n",
+    "putty": b"PuTTY-User-Key-File-3: ssh-ed25519\n",
+}
+
+
+def test_private_keys_of_any_name_are_withheld_and_said(place: Place) -> None:
+    for name, body in PRIVATE_KEYS.items():
+        place.write(f".ssh/{name}", body)
+    place.write(".ssh/wanted", PRIVATE_KEYS["rsa"])
+    place.write(".ssh/authorized_keys", b"ssh-ed25519 AAAA me\n")
+    place.write(".ssh/certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n")
+    os.mkfifo(place.home / ".ssh/socket")
+    place.write(".wherobotsignore", b"!/.ssh/wanted\n")
+    report = place.engine().run_pass()
+    assert report.complete
+    mirrored = {".ssh/wanted", ".ssh/authorized_keys", ".ssh/certificate", ".wherobotsignore"}
+    assert set(place.remote()) == mirrored
+    said = dict.fromkeys((f".ssh/{name}" for name in PRIVATE_KEYS), SkipReason.CREDENTIALS)
+    assert reasons(report) == {**said, ".ssh/socket": SkipReason.SPECIAL}
+
+
 def test_a_line_of_a_rules_file_brings_credentials_back(place: Place) -> None:
     place.write(".ssh/id_rsa", b"mine")
     place.write(".netrc", b"mine")
