@@ -198,6 +198,23 @@ def test_the_final_pass_interrupts_a_pass_that_hangs(place: Place) -> None:
     assert {each.path for each in gate_free.not_durable} == {"a", "b"}
 
 
+def test_a_large_file_that_the_stop_cuts_off_is_named_and_leaves_no_upload(place: Place) -> None:
+    """S3 answers, but slowly: the version before stays, and the process aborts what it has begun while it still can."""
+    file = place.write("large", b"one" + bytes(17 << 20))
+    place.write("other")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        before = place.remote()
+        file.write_bytes(b"two" + bytes(17 << 20))
+        place.write("nb.ipynb", b'{"cells": []}')
+        place.s3.fail("UploadPart", Fault.SLOW, key=place.key("large"), times=None, seconds=2.0)
+        report = sync.final(1.0)
+        assert [each.path for each in report.not_durable] == ["large"]
+        place.s3.wait_until(lambda: place.asked("AbortMultipartUpload", "large") == 1, 20)
+    assert place.s3.uploads() == []
+    assert place.remote() == {**before, "nb.ipynb": b'{"cells": []}'}
+
+
 def test_the_final_pass_saves_the_last_edit(place: Place) -> None:
     with place.engine() as sync:
         sync.start()
