@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from ..errors import AccessDenied, Unreachable, WherobotsError
+from ..errors import AccessDenied, StorageFailed, Unreachable, WherobotsError
 from . import manifest
 from .asides import Asides
 from .capture import WHOLE
@@ -151,9 +151,15 @@ class Passes:
         engine.check_in_place()
         began = engine.clock.monotonic()
         scanner = engine.scanner(halt)
-        if order.kind is Kind.FOLDERS:
-            return scanner.scan(order.folders, deep=True, known=self.folders)
-        scan = scanner.scan()
+        some = order.kind is Kind.FOLDERS
+        scan = (
+            scanner.scan(order.folders, deep=True, known=self.folders) if some else scanner.scan()
+        )
+        if b"" in scan.unread:
+            why = scan.skipped[-1].message if scan.skipped else "It cannot be read."
+            raise StorageFailed(f"{engine.home}: {why}")
+        if some:
+            return scan
         self.scan_seconds = engine.clock.monotonic() - began
         if not scan.stopped:
             self.folders = scan.folders.keys()

@@ -56,7 +56,8 @@ class Scan:
 
     ``missing``: journaled, and certainly not in home. ``hidden``: journaled, but not mirrored any more, or now. ``seen``: rows
     that are as the journal has them and want to be recorded as seen. ``folders`` and their stats. ``linked``: the paths
-    of each inode that has several names. ``complete``: nothing was left unread.
+    of each inode that has several names. ``unread``: folders that are there, but were not read. ``complete``: nothing was
+    left unread.
     """
 
     files: int = 0
@@ -67,6 +68,7 @@ class Scan:
     hidden: list[bytes] = field(default_factory=list)
     folders: dict[bytes, os.stat_result] = field(default_factory=dict)
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
+    unread: list[bytes] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     complete: bool = True
@@ -294,10 +296,13 @@ class _Walk:
     # -- what was not reached ---------------------------------------------------------------------
 
     def _not_read(self, path: bytes, error: OSError) -> list[_Folder]:
+        if beneath.is_gone(error):
+            return []  # it went since its parent was read
+        self.found.unread.append(path)
         if error.errno == errno.ESTALE:
             self._replaced.append(path)
             self.found.complete = False
-        elif not beneath.is_gone(error):  # else it went since its parent was read
+        else:
             self._unreadable(path, error)
         return []
 

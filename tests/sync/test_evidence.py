@@ -254,6 +254,26 @@ def test_what_nobody_may_read_is_named_and_nothing_of_it_is_lost(place: Place) -
     assert place.remote() == place.local()
 
 
+def test_a_home_that_nobody_may_read_is_not_called_saved(place: Place) -> None:
+    for name in ("a", "d/b"):
+        place.write(name)
+    with as_anybody(), place.engine() as sync:
+        assert sync.run_pass().complete
+        saved_at = sync.status().saved_at
+        place.write("a", b"edited")
+        place.home.chmod(0)
+        for _ in range(3):
+            report = sync.run_pass()
+            assert not report.complete
+            assert report.error is not None
+        assert not sync.final(5).complete
+        assert sync.status().saved_at == saved_at
+        assert place.remote() == {"a": b"text", "d/b": b"text"}
+        place.home.chmod(0o755)
+        assert sync.run_pass().complete
+    assert place.remote() == place.local()
+
+
 def test_a_name_of_two_that_goes_is_deleted_and_the_other_one_stays(place: Place) -> None:
     os.link(place.write("one", b"shared"), place.home / "two")
     place.write("other")
