@@ -53,6 +53,34 @@ def test_a_third_of_all_requests_failing_loses_nothing(
     assert place.remote() == place.local()
 
 
+def test_an_error_that_comes_as_a_success_is_one(place: Place) -> None:
+    """As S3 answers a copy or a completion that fails after it has begun to answer: nothing is taken for saved."""
+    files = {name: place.write(name, name.encode()) for name in ("a.txt", "source", "other")}
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        place.s3.put(place.key("a.txt"), b"theirs")
+        files["a.txt"].write_bytes(b"ours")
+        files["source"].rename(place.home / "moved")
+        place.write("large", bytes((16 << 20) + 1))
+        rules = [
+            place.s3.fail(operation, Fault.ERROR_IN_200, times=None)
+            for operation in ("CopyObject", "CompleteMultipartUpload")
+        ]
+        for _ in range(3):
+            assert not sync.run_pass().complete
+        assert all(rule.hits for rule in rules)
+        assert "large" not in place.remote()
+        assert place.remote()["a.txt"] == b"theirs"
+        place.s3.heal()
+        for _ in range(3):
+            report = sync.run_pass()
+        assert report.complete
+        (conflict,) = sync.conflicts()
+    assert conflict.kept_as is not None
+    assert place.remote() == {**place.local(), conflict.kept_as: b"theirs"}
+    assert place.s3.uploads() == []
+
+
 def test_answers_lost_again_and_again_leave_no_upload_behind(place: Place) -> None:
     place.write("large", os.urandom((16 << 20) + 1))
     with place.engine(lease=False) as sync:
