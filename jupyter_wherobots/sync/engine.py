@@ -33,6 +33,7 @@ from .ignore import Ignore
 from .journal import Journal
 from .lease import Lease
 from .lock import EngineLock
+from .manifest import Manifest
 from .names import Names
 from .options import SyncOptions
 from .patience import Halt, Patience
@@ -255,6 +256,11 @@ class Engine:
     def restorer(self) -> Restorer | None:
         """The restore under way or done, for its numbers."""
         return self._restorer
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What the manifest in S3 said when it was listed; None if it was not."""
+        return None if self._restorer is None else self._restorer.manifest
 
     def review(self) -> RemoteView:
         """List S3 and compare. Raises StorageError."""

@@ -11,7 +11,7 @@ import gzip
 import json
 import stat as st
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,9 +54,11 @@ class Manifest:
         return modes, self.late, self.links
 
 
-def compose(scan: Scan, journal: Journal) -> Manifest:
-    """The manifest for what a complete scan found."""
-    folders = {
+def compose(scan: Scan, journal: Journal, before: Manifest) -> Manifest:
+    """The manifest for what a scan of all of home found; of what it could not read it says what the one ``before`` said."""
+    unread = frozenset(scan.unread)
+    folders = {path: what for path, what in before.folders.items() if _is_in(path, unread)}
+    folders |= {
         path: (st.S_IMODE(info.st_mode), nearest(info.st_mtime_ns))
         for path, info in scan.folders.items()
         if path
@@ -67,8 +69,19 @@ def compose(scan: Scan, journal: Journal) -> Manifest:
         if row is not None and row.stat and row.etag:
             stat = unpack(row.stat)
             late[path] = Late(row.etag, st.S_IMODE(stat.mode), stat.mtime_ns)
-    groups = (_group(paths, journal) for paths in scan.linked.values() if len(paths) > 1)
+    groups = [_group(paths, journal) for paths in scan.linked.values() if len(paths) > 1]
+    groups += [
+        {path: etag for path, etag in group.items() if _is_in(path, unread)}
+        for group in before.links
+    ]
     return Manifest(folders, late, tuple(group for group in groups if len(group) > 1))
+
+
+def _is_in(path: bytes, folders: Container[bytes]) -> bool:
+    """Whether a path is one of these folders, or lies in one."""
+    while path and path not in folders:
+        path = path.rpartition(b"/")[0]
+    return path != b""
 
 
 def _group(paths: Iterable[bytes], journal: Journal) -> dict[bytes, str]:

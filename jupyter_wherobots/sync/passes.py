@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from ..errors import AccessDenied, StorageFailed, Unreachable, WherobotsError
+from ..errors import AccessDenied, NotFound, StorageFailed, Unreachable, WherobotsError
 from . import manifest
 from .asides import Asides
 from .capture import WHOLE
@@ -79,6 +79,7 @@ class Passes:
         self._queued: set[bytes] | None = None
         """The files that the pass under way is to send and has not saved yet; None if none is under way."""
         self._essence: object = None
+        self._manifest: manifest.Manifest | None = None
         self._manifest_from: float | None = None
         """The moment from which on the next manifest may be put without anybody asking."""
 
@@ -323,7 +324,7 @@ class Passes:
     def _write_manifest(self, order: Order, scan: Scan, halt: Halt) -> bool:
         """Put the manifest if it says something new; False if it has to wait because one was put just now."""
         engine = self._engine
-        made = manifest.compose(scan, engine.journal)
+        made = manifest.compose(scan, engine.journal, self._said_before(scan, halt))
         known = engine.journal.meta(manifest.KNOWN)
         is_there = known or made == manifest.Manifest()
         if not engine.restored or (is_there and made.essence == self._essence):
@@ -346,8 +347,27 @@ class Passes:
             engine.journal.set_meta(**{manifest.KNOWN: digest, manifest.ETAG: etag})
             least, most = _MANIFEST_PAUSE
             self._manifest_from = now + min(most, max(least, len(body) / _MANIFEST_RATE))
-        self._essence = made.essence
+        self._essence, self._manifest = made.essence, made
         return True
+
+    def _said_before(self, scan: Scan, halt: Halt) -> manifest.Manifest:
+        """What the last manifest said; S3 is asked only if that matters and nobody knows."""
+        engine = self._engine
+        self._manifest = self._manifest or engine.manifest
+        if self._manifest is None and scan.unread:
+            remote, key = engine.remote(halt), engine.names.prefix + manifest.NAME
+            reading = Alone(lambda: _read(remote, key), "wherobots-manifest")
+            self._manifest = reading.wait(halt, engine.clock)
+        return self._manifest or manifest.Manifest()
+
+
+def _read(remote: Remote, key: str) -> manifest.Manifest:
+    """The manifest in S3."""
+    try:
+        with remote.get(key) as body:
+            return manifest.parsed(body.read())
+    except NotFound:
+        return manifest.Manifest()
 
 
 def _was_put(delete: Delete, journal: Journal) -> bool:

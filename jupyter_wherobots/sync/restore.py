@@ -34,6 +34,7 @@ from .failpoints import failpoint
 from .filestat import nearest, unpack
 from .journal import Flag, Journal, Origin, Row
 from .landing import Landed, Wanted
+from .manifest import Manifest
 from .names import Names, beside
 from .patience import Halt, Patience
 from .remote import MODE, MTIME, SHA256, SYMLINK, TYPE, Remote, kept_metadata
@@ -114,6 +115,11 @@ class Restorer:
         self._halt = halt
         self._patience = Patience(self._governor, self._clock, halt)
         return halt
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the manifest said."""
+        return self._arrivals.manifest
 
     # -- the files ----------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from jupyter_wherobots.sync.names import Names
 from jupyter_wherobots.sync.passes import Kind, Order
 from jupyter_wherobots.sync.status import PassReport
 from tests.sync.conftest import PREFIX, Place
+from tests.sync.test_evidence import as_anybody
 from tests.sync.test_hints import Hand
 from tests.sync.test_restore import elsewhere
 
@@ -94,6 +95,38 @@ def test_folders_and_modes_are_saved_as_soon_as_files_are(place: Place, tmp_path
         assert there.restore().complete
         assert (home / "project/.git/refs/heads").is_dir()
         assert stat.S_IMODE((home / "run.sh").stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("restart", ["", "restored", "passes alone"])
+def test_what_cannot_be_read_now_is_not_forgotten(
+    place: Place, tmp_path: Path, restart: str
+) -> None:
+    """A manifest that is made meanwhile says of it what the one before said: an error is no absence."""
+    place.write("locked/in/script", b"#!/bin/sh")
+    os.link(place.write("locked/one", b"shared"), place.home / "locked/two")
+    for name in ("locked/empty", "locked/in/empty", "gone"):
+        (place.home / name).mkdir()
+    (place.home / "locked/in").chmod(0o750)
+    with as_anybody():
+        sync = place.engine()
+        assert sync.run_pass().complete
+        (place.home / "locked").chmod(0)
+        if restart:
+            sync.stop()
+            sync = place.engine()
+        if restart == "restored":
+            assert sync.restore().complete
+        (place.home / "gone").rmdir()
+        (place.home / "new/empty").mkdir(parents=True)
+        for _ in range(3):
+            assert sync.run_pass().complete
+        sync.stop()
+    there, home = elsewhere(place, tmp_path)
+    assert there.restore().complete
+    found = {str(each.relative_to(home)) for each in home.rglob("*") if each.is_dir()}
+    assert found == {"locked", "locked/empty", "locked/in", "locked/in/empty", "new", "new/empty"}
+    assert stat.S_IMODE((home / "locked/in").stat().st_mode) == 0o750
+    assert (home / "locked/one").stat().st_ino == (home / "locked/two").stat().st_ino
 
 
 @pytest.mark.parametrize("restart", [False, True])
