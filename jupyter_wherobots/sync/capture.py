@@ -223,6 +223,11 @@ class Steady:
         return os.pread(self._fd, 1, 0) == b"{" and _NOTEBOOK_END.search(tail) is not None
 
     @property
+    def is_read(self) -> bool:
+        """Whether it was read to its end."""
+        return self._at == self.size
+
+    @property
     def sha256(self) -> bytes:
         """Of what was read until now."""
         return self._hash.digest()

@@ -313,6 +313,8 @@ class Pusher:
                     )
                 finally:
                     load.captured, load.size = self._large(file), file.size
+                    if file.is_read:
+                        load.tries.add(file.sha256)
 
         outcome = self.writer.write(load, send)
         outcome.conflicts = kept + outcome.conflicts

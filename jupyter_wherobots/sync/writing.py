@@ -51,7 +51,10 @@ class Outcome:
 
 @dataclass
 class Load:
-    """One file on its way. ``captured`` is None until a large file was read to its end; ``sent`` once a request went out."""
+    """One file on its way. ``captured`` is None until a large file was read to its end; ``sent`` once a request went out.
+
+    ``tries``: the SHA-256 of what went out under ``mark``, where that is read anew for each try and may have changed.
+    """
 
     path: bytes
     row: Row | None
@@ -60,6 +63,7 @@ class Load:
     size: int = 0
     captured: Captured | None = None
     sent: bool = False
+    tries: set[bytes] = field(default_factory=set)
 
 
 class Writer:
@@ -154,6 +158,7 @@ class Writer:
                 source_key, source_row.etag, load.key, base, described, load.size, self._halt
             )
 
+        load.tries.add(load.captured.sha256)
         try:
             etag = self._send(load, copy, None)
         except (PreconditionFailed, NotFound):
@@ -182,18 +187,21 @@ class Writer:
 
     def _if_ours(self, load: Load, found: Head) -> str | None:
         """The ETag of what is there, if that is what was to be put: by a try of ours, or the same bytes by chance."""
-        if found.metadata.get(MARK) == load.mark:
+        if load.captured is None:
+            return None
+        if found.metadata.get(MARK) == load.mark and load.tries <= {load.captured.sha256}:
             return found.etag
-        if load.captured is None or found.size != load.size:
+        if found.size != load.size:
             return None
         if (found.metadata.get(TYPE) == SYMLINK) != unpack(load.captured.stat).is_link:
             return None
         sha256 = load.captured.sha256
-        # Other tools put no checksum beside the bytes, so the bytes themselves are compared.
-        if found.metadata.get(SHA256, sha256.hex()) != sha256.hex():
+        known = found.metadata.get(SHA256)
+        if known not in (None, sha256.hex()):
             return None
-        if self._is_earlier_try(load.path, found):
+        if known and self._is_earlier_try(load.path, found):
             return found.etag
+        # A large file has no checksum beside its bytes, nor what other tools put, so the bytes themselves are compared.
         held = self._patience.with_request(lambda: self._remote.holds(load.key, found.etag, sha256))
         self._check()
         return found.etag if held else None

@@ -302,6 +302,47 @@ def test_a_large_file_whose_completion_was_not_heard_is_known_again(place: Place
     assert place.s3.uploads() == []
 
 
+def test_a_large_file_that_changes_before_it_is_sent_once_more_is_not_taken_for_sent(
+    place: Place,
+) -> None:
+    """The first try arrived, and its answer was lost: S3 has the file as it was then."""
+    body = os.urandom(17 * 1024 * 1024)
+    file = place.write("big", body)
+
+    def change(_: Call) -> None:
+        with file.open("r+b") as opened:
+            opened.write(b"changed")
+
+    with place.engine() as sync:
+        place.s3.on("CompleteMultipartUpload", change, key=place.key("big"), times=1)
+        place.s3.fail("CompleteMultipartUpload", Fault.RESET_AFTER, key=place.key("big"))
+        report = sync.run_pass()
+        assert report.complete, report
+        assert report.conflicts == ()
+    assert place.remote() == {"big": b"changed" + body[7:]}
+    assert place.s3.uploads() == []
+
+
+def test_a_large_file_edited_after_its_outcome_stayed_unknown_is_saved(place: Place) -> None:
+    body = os.urandom(17 * 1024 * 1024)
+    file = place.write("big", body)
+    key = place.key("big")
+    with place.engine() as sync:
+        place.s3.fail("CompleteMultipartUpload", Fault.RESET_AFTER, key=key)
+        for operation in ("HeadObject", "GetObject"):
+            place.s3.fail(operation, code="InternalError", key=key, times=None)
+        assert not sync.run_pass().complete
+    place.s3.heal()
+    assert place.remote() == {"big": body}
+    with file.open("r+b") as opened:
+        opened.write(b"changed")  # as long as before
+    with place.engine() as sync:
+        report = sync.run_pass()
+        assert report.complete, report
+        assert report.conflicts == ()
+    assert place.remote() == {"big": b"changed" + body[7:]}
+
+
 def test_a_large_file_that_changes_while_it_is_sent_is_called_off(place: Place) -> None:
     body = os.urandom(17 * 1024 * 1024)
     file = place.write("big", body)
