@@ -219,7 +219,17 @@ class _Walk:
                 if reason is None and inner in self._mounts:
                     reason = SkipReason.OTHER_DEVICE
                 if reason is None:
-                    below.append(_Folder(inner, (self._device, entry.inode()), rules))
+                    try:
+                        # Not the inode of the listing: FUSE and overlays may list another.
+                        stat = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        vanished.add(name)
+                        continue
+                    except OSError as error:
+                        hidden.add(name)
+                        self._unreadable(inner, error)
+                        continue
+                    below.append(_Folder(inner, (stat.st_dev, stat.st_ino), rules))
                 else:
                     hidden.add(name)
                     self._skip(inner + b"/", reason)

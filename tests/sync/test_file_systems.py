@@ -7,6 +7,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,35 @@ def test_without_extended_attributes_a_lost_home_deletes_nothing(
     assert place.remote() == before
     if lose is a_new_folder:
         assert place.local() == before
+
+
+class Listed:
+    """An entry of a folder whose listing names no true inodes, as that of FUSE does."""
+
+    def __init__(self, entry: os.DirEntry[str]) -> None:
+        self.name = entry.name
+        self.is_dir, self.stat = entry.is_dir, entry.stat
+
+    def inode(self) -> int:
+        return 0xFFFFFFFF
+
+
+def test_folders_that_are_listed_with_other_inodes_are_saved(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+
+    def listed(folder: int) -> object:
+        with real(folder) as entries:
+            return nullcontext([Listed(entry) for entry in entries])
+
+    fill(place)
+    place.write("d/deeper/f", BODY)
+    monkeypatch.setattr(os, "scandir", listed)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    monkeypatch.undo()
+    assert place.remote() == place.local()
 
 
 def test_a_home_that_cannot_be_locked_is_saved(
