@@ -18,13 +18,13 @@ from .repository import (
     Branches,
     heads_of,
     is_head,
-    is_object,
     is_packed_refs,
     is_ref,
     listed,
     lost_objects,
     named,
     object_folders,
+    objects_of,
     pointers,
 )
 from .scan import Scan, Scanner
@@ -70,10 +70,9 @@ class RepositoryPusher:
                 continue
             found = [scanner.scan([each], deep=True) for each in object_folders(before)]
             objects = {
-                entry.path: Put(entry, ground.journal.get(entry.path))
+                put.entry.path: put
                 for each in found
-                for entry in each.changed
-                if is_object(entry.path, self._folder)
+                for put in objects_of(each, self._folder, ground.journal)
             }
             tally.vanished.clear()
             for put in objects.values():

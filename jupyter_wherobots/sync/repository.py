@@ -76,12 +76,20 @@ def split(puts: Sequence[Put]) -> tuple[list[Put], list[Heads]]:
 
 def heads_of(scan: Scan, folder: bytes, journal: Journal) -> list[Put]:
     """The heads of a repository that are not as S3 has them, by a scan of its ``.git`` folder."""
-    return [
-        Put(entry, row)
-        for entry in scan.changed
-        if not is_object(entry.path, folder)
-        and not ((row := journal.get(entry.path)) and row.flags & Flag.PENDING)
-    ]
+    return [put for put in _unsaved(scan, journal) if not is_object(put.entry.path, folder)]
+
+
+def objects_of(scan: Scan, folder: bytes, journal: Journal) -> list[Put]:
+    """The same of its objects."""
+    return [put for put in _unsaved(scan, journal) if is_object(put.entry.path, folder)]
+
+
+def _unsaved(scan: Scan, journal: Journal) -> Iterator[Put]:
+    """What is not as S3 has it; what is still to be restored is locked."""
+    for entry in scan.changed:
+        row = journal.get(entry.path)
+        if row is None or not row.flags & Flag.PENDING:
+            yield Put(entry, row)
 
 
 def object_folders(scan: Scan) -> list[bytes]:

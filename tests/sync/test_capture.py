@@ -402,6 +402,28 @@ def test_refs_never_come_before_what_they_point_to(place: Place) -> None:
     assert not [key for key in place.remote() if key.endswith(".lock")]
 
 
+def test_an_object_that_was_not_restored_yet_is_locked_like_any_file(place: Place) -> None:
+    """The machine died and left it empty, as machines do; S3 has it whole."""
+    repository = begun(place)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    before = place.remote()
+    emptied = next((repository / ".git/objects").glob("??/*"))
+    emptied.chmod(0o600)
+    emptied.write_bytes(b"")
+    name = str(emptied.relative_to(place.home))
+    with place.engine(state=place.home.parent / "new-state") as sync:
+        for operation in ("HeadObject", "GetObject"):
+            place.s3.fail(operation, code="InternalError", key=place.key(name), times=None)
+        assert not sync.restore().complete
+        (repository / ".git/description").write_bytes(b"edited")
+        assert not sync.run_pass().complete
+        assert place.remote() == {**before, "repo/.git/description": b"edited"}
+        place.s3.heal()
+        assert sync.restore().complete
+    assert (place.home / name).read_bytes() == before[name]
+
+
 def restored(place: Place, name: str) -> Path:
     """The repository as a new instance gets it, and finds it sound."""
     home = place.home.parent / name
