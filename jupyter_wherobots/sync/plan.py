@@ -214,13 +214,18 @@ def _plan_puts(made: Plan, scan: Scan, journal: Journal) -> None:
 
 
 def _plan_sightings(made: Plan, scan: Scan, journal: Journal) -> None:
-    """Rows that are in home as the journal has them are recorded as seen; what a rule hides has to be seen anew."""
-    gone = int(Flag.UNSEEN | Flag.ABSENT | Flag.MOVED | Flag.HELD | Flag.CONFIRMED)
-    for path in scan.seen:
+    """What was gone and is there is recorded as back, whether or not it can be saved now: its absence begins anew.
+
+    Rows that are in home as the journal has them are recorded as seen, too; what a rule hides has to be seen anew.
+    """
+    gone = int(Flag.ABSENT | Flag.MOVED | Flag.HELD | Flag.CONFIRMED)
+    there = [(entry.path, gone) for entry in scan.changed]
+    there += [(path, gone | int(Flag.UNSEEN)) for path in scan.seen]
+    for path, over in there:
         row = journal.get(path)
-        if row is not None and row.flags & gone and not row.flags & Flag.PENDING:
+        if row is not None and row.flags & over and not row.flags & Flag.PENDING:
             back = int(Flag.BACK) if row.flags & Flag.ABSENT else 0
-            made.rows.append((path, row._replace(flags=row.flags & ~gone | back)))
+            made.rows.append((path, row._replace(flags=row.flags & ~over | back)))
     for path in scan.hidden:
         row = journal.get(path)
         if row is not None and not row.flags & (Flag.UNSEEN | Flag.PENDING):

@@ -57,6 +57,30 @@ def test_a_file_that_comes_back_is_not_deleted(place: Place) -> None:
         assert set(place.remote()) == {"a", "b"}
 
 
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_file_that_came_back_and_could_not_be_saved_is_missed_anew(
+    place: Place, confirmed: bool
+) -> None:
+    """What was found, or said, of its absence before is over."""
+    file = place.write("a", b"one")
+    if not confirmed:
+        place.write("other")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+        file.unlink()
+        sync.run_pass()
+        assert sync.confirm_deletes() == confirmed
+        file.write_bytes(b"edited")
+        place.s3.fail("PutObject", code="InternalError", key=place.key("a"), times=None)
+        assert not sync.run_pass().complete
+        place.s3.heal()
+        file.unlink()
+        assert sync.run_pass().deleted == 0
+        report = sync.run_pass()
+        assert report.deleted == (not confirmed)
+        assert report.pending_deletes.count == confirmed
+
+
 def test_what_was_changed_remotely_is_not_deleted(place: Place) -> None:
     a, _ = place.write("a"), place.write("b")
     with place.engine() as sync:
