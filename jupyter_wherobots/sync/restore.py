@@ -336,20 +336,21 @@ class Restorer:
             moved = landing.set_aside(self._root, wish.path, wish.expected, self._aside)
             failpoint("restore.set-aside")
             if moved is not None:
+                self._tell_moved(wish.path, moved)
                 try:
                     landed, size = self._download(wish, wish.path)
                 except FileExistsError:
                     return self._go_beside(wish, beside(wish.path, "from S3"))
-                where = shown(os.fsencode(moved))
-                text = f"It differed from S3 when the server started: yours was moved to {where}."
-                kind = ConflictKind.REPLACED_LOCALLY.value
-                return Fetched(
-                    wish,
-                    [(wish.path, self._row(wish, landed))],
-                    size,
-                    conflict=(wish.path, kind, text, os.fsencode(moved)),
-                )
+                return Fetched(wish, [(wish.path, self._row(wish, landed))], size)
         return self._go_beside(wish, beside(wish.path, "from S3"))
+
+    def _tell_moved(self, path: bytes, moved: Path) -> None:
+        """Say at once where a file went: it may take long until S3's version is in its place."""
+        kept_as = os.fsencode(moved)
+        text = f"It differed from S3 when the server started: yours was moved to {shown(kept_as)}."
+        conflict = (path, ConflictKind.REPLACED_LOCALLY.value, text, kept_as)
+        self._journal.commit((), conflicts=[conflict])
+        self.harvest.conflicts.append(conflict)
 
     def _is_same(self, wish: Wish, local: Landed) -> bool:
         found = self._remote.head(wish.key)

@@ -159,7 +159,7 @@ class Session:
             return self.restore()
         error = self._fetch(engine, None)
         report = engine.restore_report(0.0, error)
-        self.board.change(restored=report.complete)
+        self.board.change(restored=report.complete, conflicts=self.all_conflicts())
         return report
 
     def _fetch(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_wherobots.sync import restore
 from jupyter_wherobots.sync.service import HomeSync
 from jupyter_wherobots.sync.status import ConflictKind
 from tests.strict_s3 import Call, Fault
@@ -139,6 +140,30 @@ def test_a_file_from_before_the_start_gives_way_and_is_kept(place: Place, tmp_pa
     assert Path(conflict.kept_as).read_bytes() == b"of the image"
     assert sync.run_pass().complete
     assert place.remote() == {".bashrc": b"remote"}
+
+
+def test_a_file_that_was_moved_is_said_although_its_place_stays_empty(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.s3.put(PREFIX + "a", b"remote")
+    place.write("a", b"of the image")
+
+    def outage(name: str) -> None:
+        if name == "restore.set-aside":
+            place.s3.fail("GetObject", code="InternalError", key=PREFIX + "a", times=None)
+
+    monkeypatch.setattr(restore, "failpoint", outage)
+    with place.engine() as sync:
+        report = sync.restore()
+        assert not report.complete
+        (conflict,) = report.conflicts
+        assert sync.conflicts() == sync.status().conflicts == (conflict,)
+        place.s3.heal()
+        sync.restore()
+        assert sync.conflicts() == (conflict,)
+    assert conflict.kept_as is not None
+    assert Path(conflict.kept_as).read_bytes() == b"of the image"
+    assert place.local() == {"a": b"remote"}
 
 
 def test_the_same_file_from_before_the_start_stays(place: Place, tmp_path: Path) -> None:
