@@ -37,7 +37,7 @@ from .landing import Landed, Wanted
 from .manifest import Manifest
 from .names import Names, beside
 from .patience import Halt, Patience
-from .remote import MODE, MTIME, SHA256, SYMLINK, TYPE, Remote, kept_metadata
+from .remote import COPY_OF, MODE, MTIME, SHA256, SYMLINK, TYPE, Remote, kept_metadata
 from .status import ConflictKind, NotDurable, Why, shown
 
 _RESERVE = 64 * 1024 * 1024
@@ -378,25 +378,27 @@ class Restorer:
     def _go_beside(self, wish: Wish, path: bytes) -> Fetched:
         """Give an object another name, in S3 too, since the name is taken by a file that is not S3's."""
         stem = path
+        copy_of = wish.etag.strip('"')
         for number in range(2, 1000):
-            try:
-                # Free here is not free in S3: another object of that name may still be to come.
-                if self._remote.head(self._names.key(path)) is None:
+            known = self._journal.get(path) is not None
+            # Free here is not free in S3: another object of that name may still be to come.
+            there = self._remote.head(self._names.key(path))
+            if there is None or (not known and there.metadata.get(COPY_OF) == copy_of):
+                try:
                     landed, size = self._download(wish, path)
                     break
-            except FileExistsError:
-                pass
-            except NotADirectoryError:
-                stem = path = self._free_path(path)
-                continue
+                except FileExistsError:
+                    brought = None if known else landing.digest(self._root, path)
+                    if brought is not None and self._is_same(wish, brought):
+                        landed, size = brought, 0  # by an earlier try, which got no further
+                        break
+                except NotADirectoryError:
+                    stem = path = self._free_path(path)
+                    continue
             path = beside(stem, str(number))
         else:
             raise StorageFailed(f"There are too many versions of {shown(wish.path)}.")
-        found = self._remote.head(wish.key)
-        described = kept_metadata(found.metadata if found is not None else {}, wish.etag)
-        etag = self._remote.copy(
-            wish.key, wish.etag, self._names.key(path), None, described, wish.size
-        )
+        etag = self._copy(wish, path) if there is None else there.etag
         flags = int(Flag.UNSEEN)
         key = None if self._names.key(wish.path) == wish.key else wish.key
         rows: list[tuple[bytes, Row | None]] = [
@@ -407,6 +409,13 @@ class Restorer:
         text = f"A file of that name was made here first: S3's version is {shown(path)}."
         kind = ConflictKind.RESTORED_BESIDE.value
         return Fetched(wish, rows, size, conflict=(wish.path, kind, text, path))
+
+    def _copy(self, wish: Wish, path: bytes) -> str:
+        """Give an object another name in S3, too; returns the ETag that it has there."""
+        found = self._remote.head(wish.key)
+        described = kept_metadata(found.metadata if found is not None else {}, wish.etag)
+        key = self._names.key(path)
+        return self._remote.copy(wish.key, wish.etag, key, None, described, wish.size)
 
 
 def _number(text: str | None, default: int, base: int = 10) -> int:

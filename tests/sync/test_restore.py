@@ -193,6 +193,26 @@ def test_a_file_made_since_the_start_keeps_its_name(place: Place, tmp_path: Path
     assert place.remote() == place.local(home)
 
 
+@pytest.mark.parametrize("fault", [Fault.ERROR, Fault.RESET_AFTER])
+def test_what_cannot_be_copied_in_s3_comes_beside_once(place: Place, fault: Fault) -> None:
+    """However often it is tried: with leave to read alone that is for as long as the server runs."""
+    place.s3.put(PREFIX + "nb.txt", b"remote")
+
+    def save(_: Call) -> None:
+        place.write("nb.txt", b"made since")
+
+    place.s3.on("GetObject", save, key=PREFIX + "nb.txt", times=1)
+    place.s3.fail("CopyObject", fault, times=8)
+    both = {"nb.txt": b"made since", "nb (from S3).txt": b"remote"}
+    with place.engine() as sync:
+        for _ in range(3):
+            report = sync.restore()
+            assert place.local() == both
+        assert report.complete
+        assert sync.run_pass().complete
+    assert place.remote() == both
+
+
 def test_an_edit_made_before_its_restore_is_beside_it(place: Place, tmp_path: Path) -> None:
     place.s3.put(PREFIX + "a", b"remote")
     sync, home = elsewhere(place, tmp_path)
