@@ -213,6 +213,28 @@ def test_what_cannot_be_copied_in_s3_comes_beside_once(place: Place, fault: Faul
     assert place.remote() == both
 
 
+def test_what_comes_beside_keeps_a_name_that_s3_cannot_hold(place: Place, tmp_path: Path) -> None:
+    name = "\udcff.txt"
+    place.write(name, b"remote")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    sync, home = elsewhere(place, tmp_path)
+
+    def save(_: Call) -> None:
+        (home / name).write_bytes(b"made since")
+
+    (key,) = (key for key, body in place.keys().items() if body == b"remote")
+    place.s3.on("GetObject", save, key=key, times=1)
+    assert sync.restore().complete
+    assert sync.run_pass().complete
+    sync.stop()
+    both = {name: b"made since", "\udcff (from S3).txt": b"remote"}
+    assert place.local(home) == both
+    with place.engine(home=tmp_path / "third", state=tmp_path / "third-state") as sync:
+        assert sync.restore().complete
+    assert place.local(tmp_path / "third") == both
+
+
 def test_an_edit_made_before_its_restore_is_beside_it(place: Place, tmp_path: Path) -> None:
     place.s3.put(PREFIX + "a", b"remote")
     sync, home = elsewhere(place, tmp_path)
