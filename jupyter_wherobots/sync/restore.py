@@ -26,10 +26,12 @@ from ..errors import (
     WherobotsError,
 )
 from ..s3 import ranges
-from . import beneath, landing
+from ..s3.objects import Body
+from . import beneath, landing, sidecars
 from .arrivals import Arrivals, Wish, folders_above, local_stat, order
 from .clock import Clock
 from .crew import Crew, Governor
+from .database import MAGIC
 from .failpoints import failpoint
 from .filestat import nearest, unpack
 from .journal import Flag, Journal, Origin, Row
@@ -315,14 +317,15 @@ class Restorer:
                 target = body.read()
                 return landing.link(self._root, path, target, mtime_ns), body.size
             wanted = Wanted(body.size, described.get(SHA256), mode, mtime_ns)
-            return landing.file(
-                self._root, path, self._until_halted(body.chunks), wanted
-            ), body.size
+            return landing.file(self._root, path, self._coming(body, path), wanted), body.size
 
-    def _until_halted(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
-        for chunk in chunks:
+    def _coming(self, body: Body, path: bytes) -> Iterable[bytes]:
+        """The bytes of an object, until the halt; ``path`` is where they go to."""
+        for number, chunk in enumerate(body.chunks):
             if self._halt.is_set():
                 raise Cancelled("The restore was stopped.")
+            if not number and chunk.startswith(MAGIC) and beneath.is_missing(self._root, path):
+                self._move_logs(path, self._aside)
             yield chunk
 
     # -- where something lies already -------------------------------------------------------------------
@@ -337,6 +340,7 @@ class Restorer:
             failpoint("restore.set-aside")
             if moved is not None:
                 self._tell_moved(wish.path, moved)
+                self._move_logs(wish.path, _above(moved, wish.path))
                 try:
                     landed, size = self._download(wish, wish.path)
                 except FileExistsError:
@@ -351,6 +355,21 @@ class Restorer:
         conflict = (path, ConflictKind.REPLACED_LOCALLY.value, text, kept_as)
         self._journal.commit((), conflicts=[conflict])
         self.harvest.conflicts.append(conflict)
+
+    def _move_logs(self, path: bytes, aside: Path) -> None:
+        """Move the logs of a database that is gone from ``path`` aside, too: they would be played into one that comes there."""
+        parent, _, name = path.rpartition(b"/")
+        logs: list[bytes] = []
+        with suppress(OSError), beneath.folder(self._root, parent) as folder:
+            logs = sidecars.live(folder, [name + suffix for suffix in sidecars.SUFFIXES])
+        for log in logs:
+            beside_it = path + log[len(name) :]
+            stat = local_stat(self._root, beside_it)
+            if not stat or self._journal.get(beside_it) is not None:
+                continue  # what S3 has of that name comes by itself
+            moved = landing.set_aside(self._root, beside_it, stat, aside)
+            if moved is not None:
+                self._tell_moved(beside_it, moved)
 
     def _is_same(self, wish: Wish, local: Landed) -> bool:
         found = self._remote.head(wish.key)
@@ -421,6 +440,11 @@ class Restorer:
             ):  # it is made from the name, so one that is there is right
                 self._remote.put(self._names.name_key(path), path, {}, None)
         return self._remote.copy(wish.key, wish.etag, key, None, described, wish.size)
+
+
+def _above(moved: Path, path: bytes) -> Path:
+    """The folder below which a file was moved to its path."""
+    return moved.parents[path.count(b"/")]
 
 
 def _number(text: str | None, default: int, base: int = 10) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_wherobots.sync import restore
 from jupyter_wherobots.sync.status import SkipReason
 from tests.strict_s3 import Call
 from tests.sync.conftest import Place
@@ -74,6 +76,35 @@ def test_a_log_that_a_crash_left_is_saved_with_the_database(place: Place, tmp_pa
     with place.engine() as sync:
         assert sync.run_pass().complete
     assert rows(bring_back(place, tmp_path / "one")) == 1
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_log_from_before_the_start_is_not_played_into_what_comes_from_s3(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    for name, count in (("theirs", 300), ("mine", 3)):
+        with contextlib.closing(sqlite3.connect(tmp_path / name, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("CREATE TABLE t (a)")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            db.executemany("INSERT INTO t VALUES (?)", [(name * 50,)] * count)
+            if name == "mine":  # the machine died then, and the state directory with it
+                for suffix in ("", "-wal"):
+                    shutil.copy(tmp_path / (name + suffix), place.home / f"x.db{suffix}")
+    place.s3.put(place.key("x.db"), (tmp_path / "theirs").read_bytes())
+
+    def kill(name: str) -> None:
+        if name == "restore.set-aside":
+            raise InterruptedError
+
+    with place.engine() as sync:
+        if interrupted:
+            monkeypatch.setattr(restore, "failpoint", kill)
+            assert not sync.restore().complete
+            monkeypatch.undo()
+        assert sync.restore().complete
+    assert rows(place.home / "x.db") == 300
+    assert rows(place.state / "replaced/x.db") == 3
 
 
 def test_a_rollback_in_progress_is_not_saved(place: Place, tmp_path: Path) -> None:
