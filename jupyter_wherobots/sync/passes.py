@@ -51,12 +51,16 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Order:
-    """What one pass is to be. ``folders`` for `Kind.FOLDERS`; ``asked``: somebody waits for it; ``last``: no other follows."""
+    """What one pass is to be. ``folders`` for `Kind.FOLDERS`; ``asked``: somebody waits for it; ``last``: no other follows.
+
+    ``gives_way``: it is not worth making if the last one was asked for before its turn came.
+    """
 
     kind: Kind = Kind.FULL
     folders: Collection[bytes] = ()
     asked: bool = False
     last: bool = False
+    gives_way: bool = False
 
 
 class Passes:

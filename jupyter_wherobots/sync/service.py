@@ -118,7 +118,7 @@ class HomeSync:
         restored = None
         if not self._background.began and not engine.restored:
             restored = session.restore()
-        order = Order(asked=True)
+        order = Order(asked=True, gives_way=not session.finishing.is_set())
         if deadline is None:
             with session.passing:
                 report = session.make_pass(order, Deadline(session.clock, None))

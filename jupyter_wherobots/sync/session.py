@@ -201,7 +201,7 @@ class Session:
         looked: set[bytes] = set()
         # Its own event: a thread that this pass leaves behind must never take a later pass for its own.
         self._interrupt = threading.Event()
-        if self.stopping.is_set():
+        if self.stopping.is_set() or (order.gives_way and self.finishing.is_set()):
             self._interrupt.set()
         try:
             report = passes.run(

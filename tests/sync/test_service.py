@@ -215,6 +215,26 @@ def test_a_large_file_that_the_stop_cuts_off_is_named_and_leaves_no_upload(place
     assert place.remote() == {**before, "nb.ipynb": b'{"cells": []}'}
 
 
+def test_the_final_pass_waits_for_no_pass_that_was_asked_for_before(place: Place) -> None:
+    """A platform that asks for a pass, and then sends its signal while that one still waits for its turn."""
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("slow")
+        with place.s3.gate("PutObject", key=place.key("slow")) as gate:
+            running = threading.Thread(target=sync.run_pass)
+            running.start()
+            gate.wait_for_arrivals()
+            asked = threading.Thread(target=sync.run_pass)
+            asked.start()
+            place.write("last")
+            report = sync.final(4.0)
+            assert [each.path for each in report.not_durable] == ["slow"]
+            assert report.error is None
+            assert "last" in place.remote()
+        running.join()
+        asked.join()
+
+
 def test_the_final_pass_saves_the_last_edit(place: Place) -> None:
     with place.engine() as sync:
         sync.start()
