@@ -242,7 +242,7 @@ class Arrivals:
         for path, row in self._journal.rows():
             if path in places or not row.etag or self._journal.intents(path):
                 continue
-            if row.flags & Flag.PENDING or not self._local.stat(path):
+            if row.flags & Flag.PENDING or beneath.is_missing(self._root, path):
                 rows.append((path, None))
             elif not row.flags & Flag.REMOTE_GONE:
                 rows.append((path, row._replace(flags=row.flags | Flag.REMOTE_GONE)))

@@ -16,7 +16,7 @@ from jupyter_wherobots.sync.capture import Quiet
 from jupyter_wherobots.sync.filestat import pack
 from jupyter_wherobots.sync.names import beside
 from jupyter_wherobots.sync.scan import mounts_below
-from jupyter_wherobots.sync.status import SkipReason, Why
+from jupyter_wherobots.sync.status import ConflictKind, SkipReason, Why
 from tests.strict_s3 import Call
 from tests.sync.conftest import PREFIX, Place
 from tests.sync.test_restore import elsewhere
@@ -272,6 +272,29 @@ def test_a_home_that_nobody_may_read_is_not_called_saved(place: Place) -> None:
         place.home.chmod(0o755)
         assert sync.run_pass().complete
     assert place.remote() == place.local()
+
+
+def test_what_was_deleted_in_s3_stays_deleted_although_its_folder_cannot_be_read_at_the_start(
+    place: Place,
+) -> None:
+    for name in ("d/a", "other"):
+        place.write(name)
+    with as_anybody():
+        with place.engine() as sync:
+            assert sync.run_pass().complete
+        place.s3.delete(place.key("d/a"))
+        (place.home / "d").chmod(0)
+        with place.engine() as sync:
+            sync.restore()
+            sync.run_pass()
+            (place.home / "d").chmod(0o755)
+            for _ in range(3):
+                assert sync.run_pass().complete
+            assert [(each.path, each.kind) for each in sync.check_remote()] == [
+                ("d/a", ConflictKind.DELETED_REMOTELY)
+            ]
+    assert place.remote() == {"other": b"text"}
+    assert (place.home / "d/a").exists()
 
 
 def test_a_name_of_two_that_goes_is_deleted_and_the_other_one_stays(place: Place) -> None:
