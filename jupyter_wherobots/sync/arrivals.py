@@ -6,7 +6,7 @@ alone (`Flag.PENDING`), so that pushing may begin and one unreadable object stop
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import NotFound, PreconditionFailed
@@ -45,12 +45,14 @@ class Wish(NamedTuple):
 class Arrivals:
     """Everything that lies under the prefix, as it was when `learn` looked.
 
-    ``root`` is the open home, ``began`` the time of its file system when the engine began.
+    ``root`` is the open home, ``began`` the time of its file system when the engine began; ``mounts``: where other file
+    systems are mounted in it.
     """
 
     def __init__(
         self,
         root: int,
+        mounts: Collection[bytes],
         journal: Journal,
         names: Names,
         remote: Remote,
@@ -58,6 +60,7 @@ class Arrivals:
         began: int,
     ) -> None:
         self._root = root
+        self._mounts = mounts
         self._began = began
         self._journal = journal
         self._names = names
@@ -213,6 +216,8 @@ class Arrivals:
         """What is to be done for one object; None if home has it, or is to decide itself (a later push finds out)."""
         row = self._journal.get(path)
         local = self._local.stat(path)
+        if local and self._is_mounted(path):
+            return None  # it is not home's, and gives way to nothing
         if row is None and self._journal.intents(path) and (local or self._is_ours(path, found)):
             return None  # it was being saved when the last engine ended: home has what is newer, or deleted it
         if row is not None and not row.flags & Flag.PENDING:
@@ -230,6 +235,10 @@ class Arrivals:
         if late is not None and late.etag != found.etag:
             late = None
         return Wish(path, found.key, found.etag, found.size, mtime_ns, expected, late)
+
+    def _is_mounted(self, path: bytes) -> bool:
+        """Whether a path lies in another file system, or is where one is mounted."""
+        return any(path == mount or path.startswith(mount + b"/") for mount in self._mounts)
 
     def _is_ours(self, path: bytes, found: Object) -> bool:
         """Whether a version was put by a write whose outcome the journal does not know."""

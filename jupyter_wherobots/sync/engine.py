@@ -40,7 +40,7 @@ from .patience import Halt, Patience
 from .remote import FULL, Remote
 from .restore import Restorer
 from .review import RemoteView, review
-from .scan import Scanner
+from .scan import Scanner, mounts_below
 from .status import (
     MAX_NAMED,
     Conflict,
@@ -189,7 +189,15 @@ class Engine:
         halt = Halt(stop, Deadline(self.clock, None))
         patience = Patience(self.governor, self.clock, halt)
         remote = Remote(self._s3)
-        arrivals = Arrivals(self.root, self.journal, self.names, remote, patience, self._began)
+        arrivals = Arrivals(
+            self.root,
+            mounts_below(self.home),
+            self.journal,
+            self.names,
+            remote,
+            patience,
+            self._began,
+        )
         arrivals.learn()
         self.journal.set_meta(restored=LISTED)
         failpoint("engine.listed")

@@ -372,6 +372,21 @@ def test_the_mounts_of_this_machine_are_known() -> None:
     assert b"proc" in mounts_below(Path("/"))
 
 
+def mount(monkeypatch: pytest.MonkeyPatch, point: Path) -> None:
+    """Let the system say that something is mounted there."""
+    read = Path.read_bytes
+    escaped = os.fsencode(point)
+    for byte in b"\\ ":
+        escaped = escaped.replace(bytes([byte]), b"\\%03o" % byte)
+    line = b"99 1 8:1 / " + escaped + b" rw - ext4 /dev/sda rw\n"
+
+    def mounted(path: Path) -> bytes:
+        more = line if path == Path("/proc/self/mountinfo") else b""
+        return read(path) + more
+
+    monkeypatch.setattr(Path, "read_bytes", mounted)
+
+
 @pytest.mark.parametrize("name", ["data", "two words", "b\\ack", "Donn\u00e9es", "\udcff"])
 def test_what_a_mount_hides_is_not_deleted_and_nothing_in_it_is_saved(
     place: Place, monkeypatch: pytest.MonkeyPatch, name: str
@@ -382,20 +397,27 @@ def test_what_a_mount_hides_is_not_deleted_and_nothing_in_it_is_saved(
     with place.engine() as sync:
         assert sync.run_pass().complete
         before = place.keys()
-        read = Path.read_bytes
-
-        def mounted(path: Path) -> bytes:
-            if path != Path("/proc/self/mountinfo"):
-                return read(path)
-            escaped = os.fsencode(place.home / name)
-            for byte in b"\\ ":
-                escaped = escaped.replace(bytes([byte]), b"\\%03o" % byte)
-            return read(path) + b"99 1 8:1 / " + escaped + b" rw - ext4 /dev/sda rw\n"
-
-        monkeypatch.setattr(Path, "read_bytes", mounted)
+        mount(monkeypatch, place.home / name)
         shutil.rmtree(place.home / name)
         place.write(f"{name}/theirs", b"theirs")
         for _ in range(3):
             report = sync.run_pass()
         assert [each.reason for each in report.skipped] == [SkipReason.OTHER_DEVICE]
     assert place.keys() == before
+
+
+@pytest.mark.parametrize("point", ["share", "share/file"])
+def test_what_lies_in_a_mount_gives_way_to_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """It is a team's, or the administrator's, and not home's; S3 has a file of that name from other days."""
+    place.write("share/file", b"theirs")
+    place.s3.put(PREFIX + "share/file", b"mine")
+    mount(monkeypatch, place.home / point)
+    with place.engine() as sync:
+        report = sync.restore()
+        assert report.complete
+        assert report.conflicts == ()
+        assert sync.run_pass().complete
+    assert place.local() == {"share/file": b"theirs"}
+    assert place.remote() == {"share/file": b"mine"}
