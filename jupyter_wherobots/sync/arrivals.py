@@ -7,9 +7,10 @@ alone (`Flag.PENDING`), so that pushing may begin and one unreadable object stop
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
-from ..errors import NotFound, PreconditionFailed
+from ..errors import NotFound, PreconditionFailed, WherobotsError
 from ..s3.listing import Object
 from . import beneath, last_stop, manifest
 from .failpoints import failpoint
@@ -67,6 +68,7 @@ class Arrivals:
         self._remote = remote
         self._patience = patience
         self._local = Local(root)
+        self._nameless: list[bytes] = []
         self.objects = 0
         self.wishes: list[Wish] = []
         self.folders: list[bytes] = []
@@ -105,6 +107,7 @@ class Arrivals:
         self._keep_folders()
         self.wishes.sort(key=order)
         failpoint("restore.locked")
+        self._name_again()
 
     def _read_own(self, keys: Mapping[str, str]) -> None:
         """Read what the mirror itself left there: the manifest, and what the last stop wrote down."""
@@ -195,10 +198,27 @@ class Arrivals:
                     files.append((place.path + b"/%2F", found))
                 else:
                     files.append((place.path, found))
+        ours = self._odd_paths() if odd else {}
         for digest, found in odd.items():
-            path = self._odd_path(digest) if digest in names else None
+            path = ours.get(found.key)
+            if path is None:
+                path = self._odd_path(digest) if digest in names else None
+            elif digest not in names:
+                self._nameless.append(path)
             files.append((path or b"unnamed-" + digest.encode(), found))
         return files, folders
+
+    def _odd_paths(self) -> dict[str, bytes]:
+        """The paths that the journal knows by their odd keys."""
+        known = [path for path, row in self._journal.rows() if row.key is None]
+        known += [intent.path for intent in self._journal.all_intents()]
+        return {self._names.key(path): path for path in known if self._names.is_odd(path)}
+
+    def _name_again(self) -> None:
+        """Put the names anew that somebody deleted; without them another instance has the bytes alone."""
+        for path in self._nameless:
+            with suppress(WherobotsError):
+                self._remote.put(self._names.name_key(path), path, {}, None)
 
     def _odd_path(self, digest: str) -> bytes | None:
         key = self._names.names_prefix + digest + ".name"

@@ -325,3 +325,29 @@ def test_every_name_that_linux_allows_makes_the_round_trip(place: Place, tmp_pat
     sync.run_pass()
     assert sync.run_pass().deleted == 1
     assert not [key for key, body in place.keys().items() if body == b"new\nline"]
+
+
+@pytest.mark.parametrize("body", [None, b"another name"])
+def test_a_name_that_somebody_took_out_of_s3_costs_its_file_nothing(
+    place: Place, tmp_path: Path, body: bytes | None
+) -> None:
+    """Its bytes must not come as another file, whose deletion would be theirs."""
+    place.write("\udcff.txt", b"mine")
+    place.write("other")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    (key,) = (key for key in place.s3.contents(PREFIX) if key.endswith(".name"))
+    place.s3.delete(key)
+    if body is not None:
+        place.s3.put(key, body)
+    with place.engine() as sync:
+        report = sync.restore()
+        assert report.complete
+        assert report.already_there == 2
+        assert sync.run_pass().complete
+        assert sync.conflicts() == ()
+    assert place.local() == {"\udcff.txt": b"mine", "other": b"text"}
+    if body is None:
+        with place.engine(home=tmp_path / "new", state=tmp_path / "new-state") as sync:
+            assert sync.restore().complete
+        assert place.local(tmp_path / "new") == place.local()
