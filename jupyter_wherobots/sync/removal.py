@@ -49,10 +49,13 @@ def unrisky(deletes: Iterable[Delete], unsaved: Mapping[bytes, Entry]) -> list[D
 
 @dataclass
 class Removed:
-    """What became of one deletion. ``forget``: its row means nothing any more."""
+    """What became of one deletion. ``forget``: its row means nothing any more. ``settled``: it stays as it is, and no write
+    of it is in doubt.
+    """
 
     path: bytes
     forget: bool = False
+    settled: bool = False
     deleted: bool = False
     row: Row | None = None
     conflict: Conflict | None = None
@@ -113,7 +116,7 @@ class Remover:
                 rows.append((removed.path, removed.row))
             if removed.conflict is not None:
                 conflicts.append(removed.conflict)
-        settled = [path for path, _ in rows]
+        settled = [path for path, _ in rows] + [each.path for each in batch if each.settled]
         self._journal.commit(rows, settled=settled, conflicts=conflicts)
         self._tally.conflicts += conflicts
         told()
@@ -189,8 +192,9 @@ class Remover:
         row = self._journal.get(path)
         ours = found is not None and found.metadata.get(MARK) in self._journal.intents(path)
         if found is None or not ours or (row is not None and row.etag == found.etag):
-            # Nothing of it arrived, or somebody has replaced it since; the row (if any) says what we know.
-            return Removed(path, forget=row is None, row=row)
+            # Nothing of it arrived, or somebody has replaced it since. The row (if any) says what we know, and more by now if
+            # it was restored meanwhile.
+            return Removed(path, settled=True)
         key_if_odd = None if self._names.key(path) == key else key
         # A scan had seen it when the intent was written; its bytes are whatever was captured then.
         return Removed(path, row=Row(b"", b"", key_if_odd, found.etag, Origin.PUT, int(Flag(0))))

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jupyter_wherobots.errors import StorageFailed
 from jupyter_wherobots.sync import passes
+from jupyter_wherobots.sync.removal import Remover
 from jupyter_wherobots.sync.status import Why
 from tests.strict_s3 import Call, Fault, When
 from tests.sync.conftest import PREFIX, Place
@@ -218,6 +220,39 @@ def test_a_lost_put_of_a_file_that_is_gone_gives_no_right_to_what_others_put_the
         for _ in range(4):
             assert sync.run_pass().deleted == 0
     assert place.remote() == {"a": b"theirs", "other": b"text"}
+
+
+def test_what_is_restored_while_a_lost_put_of_it_is_looked_for_is_saved_from_then_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write("other")
+    with place.engine() as sync:
+        sync.run_pass()
+        file = place.write("a")
+        place.s3.fail("PutObject", Fault.RESET_BEFORE, key=place.key("a"), times=None)
+        place.s3.fail("HeadObject", code="InternalError", key=place.key("a"), times=None)
+        assert not sync.run_pass().complete
+    place.s3.heal()
+    place.s3.put(place.key("a"), b"theirs")
+    file.unlink()
+    gate = place.s3.gate("GetObject", key=place.key("a"))
+    deliver = Remover._deliver
+    with place.engine() as sync:
+
+        def late(*arguments: Any) -> None:
+            gate.release()
+            assert sync.wait_restored(10)
+            deliver(*arguments)
+
+        monkeypatch.setattr(Remover, "_deliver", late)
+        sync.start()
+        assert sync.wait_restored(10)
+        sync.run_pass()
+        monkeypatch.undo()
+        assert file.read_bytes() == b"theirs"
+        file.write_bytes(b"edited")
+        assert sync.run_pass().complete
+    assert place.remote() == {"a": b"edited", "other": b"text"}
 
 
 def test_a_name_of_two_that_was_edited_during_the_restore_is_not_the_other_one(
