@@ -87,19 +87,24 @@ class Camera:
             file = capture.hot_copy(root, path, packed, room, self._ground.halt)
         else:
             file = capture.steady(root, path, packed, self._quiet)
-        if database.is_log(root, path, file.head()):
+        try:
+            found = self._instead(path, packed, file.head())
+        except BaseException:
             file.close()
+            raise
+        if found is None:
+            return file
+        file.close()
+        return found
+
+    def _instead(self, path: bytes, packed: bytes, head: bytes) -> Steady | None:
+        """The copy of a file that begins like this, if it is a database in use. Raises VanishedError for a log of one."""
+        root = self._root
+        if database.is_log(root, path, head):
             raise VanishedError
-        if file.head() == database.MAGIC and database.has_live_log(root, path):
-            try:
-                found = database.snapshot(root, path, packed, room)
-            except NotNowError:
-                file.close()
-                raise
-            if found is not None:
-                file.close()
-                return found
-        return file
+        if head == database.MAGIC and database.has_live_log(root, path):
+            return database.snapshot(root, path, packed, self._ground.room)
+        return None
 
     def doubts(self, packed: bytes) -> bool:
         """Whether a file may have changed since without its stat telling."""

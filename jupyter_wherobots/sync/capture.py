@@ -236,10 +236,13 @@ class Steady:
 def steady(root: int, path: bytes, expected: bytes, quiet: Quiet) -> Steady:
     """A large file as it is now. Raises VanishedError and NotNowError."""
     fd = _open(root, path, expected)
-    info, rested = quiet.rest(fd)
-    if not rested:
+    try:
+        info, rested = quiet.rest(fd)
+        if not rested:
+            raise NotNowError(Why.CHANGING, _CHANGING)
+    except BaseException:
         os.close(fd)
-        raise NotNowError(Why.CHANGING, _CHANGING)
+        raise
     return Steady(fd, info)
 
 
@@ -335,10 +338,13 @@ def _open(root: int, path: bytes, expected: bytes) -> int:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise NotNowError(Why.CHANGING, _REPLACED) from error
         raise _unreadable(error) from error
-    info = os.fstat(fd)
-    if not st.S_ISREG(info.st_mode) or (info.st_dev, info.st_ino) != unpack(expected).identity:
+    try:
+        info = os.fstat(fd)
+        if not st.S_ISREG(info.st_mode) or (info.st_dev, info.st_ino) != unpack(expected).identity:
+            raise NotNowError(Why.CHANGING, _REPLACED)
+    except BaseException:
         os.close(fd)
-        raise NotNowError(Why.CHANGING, _REPLACED)
+        raise
     return fd
 
 

@@ -231,6 +231,10 @@ class Pusher:
                 self._memory.restless(path)
             waiting = NotDurable(shown(path), error.why, error.message, size)
             return Outcome(path, settled=self._is_settled(load), not_durable=waiting)
+        except OSError as error:
+            message = f"It cannot be read: {error.strerror or error}."
+            waiting = NotDurable(shown(path), Why.UNREADABLE, message, size)
+            return Outcome(path, settled=self._is_settled(load), not_durable=waiting)
         except Cancelled:
             return Outcome(path, settled=self._is_settled(load), not_durable=_waiting(put))
         except WherobotsError as error:

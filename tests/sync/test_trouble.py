@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from jupyter_wherobots.errors import StorageFailed
 from jupyter_wherobots.sync import passes
+from jupyter_wherobots.sync.database import open_here
 from jupyter_wherobots.sync.removal import Remover
 from jupyter_wherobots.sync.status import Why
 from tests.strict_s3 import Call, Fault, When
@@ -521,6 +523,35 @@ def test_a_state_that_became_read_only_is_said_and_may_be_tried_again(place: Pla
         for file in place.state.glob("journal-*"):  # SQLite's own are as the journal was
             file.chmod(0o644)
         assert sync.run_pass().complete
+
+
+@pytest.mark.parametrize("call", ["pread", "fstat"])
+def test_a_large_file_on_a_bad_disk_keeps_no_other_from_being_saved(
+    place: Place, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    bad = place.write("bad", bytes(17 * MIB)).stat().st_ino
+    place.write("good", bytes(18 * MIB))
+    place.write("gone")
+    fstat, real = os.fstat, getattr(os, call)
+
+    def failing(fd: int, *rest: int) -> object:
+        if fstat(fd).st_ino == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(fd, *rest)
+
+    with place.engine() as sync:
+        sync.run_pass()
+        place.write("good", bytes(19 * MIB))
+        place.write("bad", bytes(18 * MIB))
+        (place.home / "gone").unlink()
+        monkeypatch.setattr(os, call, failing)
+        sync.run_pass()
+        report = sync.run_pass()
+        monkeypatch.undo()
+        assert bad not in {inode for _, inode in open_here()}
+        assert report.error is None
+        assert [(each.path, each.why) for each in report.not_durable] == [("bad", Why.UNREADABLE)]
+    assert place.remote() == {"bad": bytes(17 * MIB), "good": bytes(19 * MIB)}
 
 
 def test_a_folder_that_nobody_may_write_to_is_filled_in_two_attempts(
