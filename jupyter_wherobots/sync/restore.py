@@ -163,16 +163,21 @@ class Restorer:
         return sorted(wishes, key=lambda wish: (turn.get(wish.path, 0), order(wish)))
 
     def _make_folders(self) -> None:
-        for path in (*self._arrivals.folders, *sorted(self._arrivals.fresh)):
+        arrivals = self._arrivals
+        marked, left = set(arrivals.folders), []
+        for path in (*arrivals.folders, *sorted(arrivals.fresh)):
             try:
                 with beneath.folder(self._root, path, create=True):
                     pass
             except (FileExistsError, NotADirectoryError):
-                continue  # a file lies there; an empty folder has nothing to lose
+                pass  # a file lies there; an empty folder has nothing to lose
             except OSError as error:
-                if path in self._arrivals.folders:
+                if path in marked:
                     self._fail(path, f"The folder cannot be made: {error.strerror}.", 0)
-        self._arrivals.folders.clear()
+                    left.append(path)
+            else:
+                self.harvest.failures.pop(path, None)
+        arrivals.folders = left
 
     def _finish_folders(self) -> None:
         """Give the folders that were made here the modes and times they had, the inner ones first.

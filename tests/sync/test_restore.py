@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import threading
 from hashlib import sha256
 from pathlib import Path
 
@@ -110,6 +112,26 @@ def test_a_folder_marker_is_a_folder(place: Place, tmp_path: Path) -> None:
     assert sync.restore().complete
     assert (home / "empty/inner").is_dir()
     assert place.local(home) == {}
+
+
+def test_a_folder_that_could_not_be_made_is_made_by_a_later_attempt(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.s3.put(PREFIX + "empty/", b"")
+    place.s3.put(PREFIX + "a", b"remote")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, place.engine() as sync:
+        restored = threading.Event()
+        sync.on_change = lambda status: restored.set() if status.restored else None
+        patched.setattr(os, "mkdir", full)
+        sync.start()
+        assert not sync.wait_restored(10)
+        patched.undo()
+        assert restored.wait(30)
+    assert (place.home / "empty").is_dir()
 
 
 def test_a_link_planted_in_home_is_not_written_through(place: Place, tmp_path: Path) -> None:
