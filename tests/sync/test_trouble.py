@@ -206,6 +206,23 @@ def test_a_file_that_differs_is_not_taken_for_restored(place: Place, tmp_path: P
     assert aside.read_bytes() == b"two"
 
 
+def test_an_edit_in_s3_that_kept_the_checksum_is_not_taken_for_what_home_has(
+    place: Place, tmp_path: Path
+) -> None:
+    file = place.write("a", b"mine")
+    place.write("other")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    version = place.s3.object(place.key("a"))
+    assert version is not None
+    place.s3.put(place.key("a"), b"theirs", metadata=version.metadata)
+    with place.engine(state=tmp_path / "lost") as sync:
+        sync.restore()
+        file.write_bytes(b"edited here")
+        sync.run_pass()
+    assert b"theirs" in place.remote().values()
+
+
 def test_a_lost_put_of_a_file_that_is_gone_gives_no_right_to_what_others_put_there(
     place: Place,
 ) -> None:
