@@ -35,6 +35,8 @@ from .status import MAX_NAMED, NotDurable, PassReport, PendingDeletes, Why, show
 
 _SCOUTS = 32
 """About so many files, up to twice as many, find out whether S3 works."""
+_LOOKS = 2
+"""So often does the last pass look once more while folders are moved before its eyes: nobody will later."""
 _MANIFEST_PAUSE = 10.0, 600.0
 """Seconds between two manifests, at least and at most, while nobody asks for a pass."""
 _MANIFEST_RATE = 2048
@@ -160,6 +162,10 @@ class Passes:
         scan = (
             scanner.scan(order.folders, deep=True, known=self.folders) if some else scanner.scan()
         )
+        for _ in range(_LOOKS if order.last and not some else 0):
+            if scan.stopped or not scan.moved:
+                break
+            scan = scanner.scan()
         if b"" in scan.unread:
             why = scan.skipped[-1].message if scan.skipped else "It cannot be read."
             raise StorageFailed(f"{engine.home}: {why}")

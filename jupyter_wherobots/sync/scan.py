@@ -57,7 +57,7 @@ class Scan:
     ``missing``: journaled, and certainly not in home. ``hidden``: journaled, but not mirrored any more, or now. ``seen``: rows
     that are as the journal has them and want to be recorded as seen. ``folders`` and their stats. ``linked``: the paths
     of each inode that has several names. ``unread``: folders that are there, but were not read. ``complete``: nothing was
-    left unread.
+    left unread. ``moved``: a folder went, or was replaced, before it was read: what was in it may lie where was looked before.
     """
 
     files: int = 0
@@ -72,6 +72,7 @@ class Scan:
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     complete: bool = True
+    moved: bool = False
     stopped: bool = False
 
 
@@ -224,6 +225,7 @@ class _Walk:
                         stat = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         vanished.add(name)
+                        found.moved = True
                         continue
                     except OSError as error:
                         hidden.add(name)
@@ -306,12 +308,13 @@ class _Walk:
     # -- what was not reached ---------------------------------------------------------------------
 
     def _not_read(self, path: bytes, error: OSError) -> list[_Folder]:
-        if beneath.is_gone(error):
-            return []  # it went since its parent was read
+        if beneath.is_gone(error):  # since its parent was read
+            self.found.moved = True
+            return []
         self.found.unread.append(path)
         if error.errno == errno.ESTALE:
             self._replaced.append(path)
-            self.found.complete = False
+            self.found.complete, self.found.moved = False, True
         else:
             self._unreadable(path, error)
         return []

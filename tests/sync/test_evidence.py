@@ -227,6 +227,30 @@ def test_a_folder_that_becomes_a_link_during_the_scan_does_not_lead_out_of_home(
     assert place.remote() == {"d": os.fsencode(outside), "other": b"text"}
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_last_pass_finds_a_folder_that_is_moved_to_where_it_had_looked(
+    place: Place, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    inodes = {place.write(f"{name}/a", name.encode()).parent.stat().st_ino: name for name in "de"}
+    scandir = os.scandir
+
+    def listed(folder: int) -> object:
+        if (read := inodes.get(os.fstat(folder).st_ino)) and not (place.home / "moved").exists():
+            other = place.home / ("e" if read == "d" else "d")
+            other.rename(place.home / "moved")
+            if replaced:
+                other.mkdir()
+        return scandir(folder)
+
+    with place.engine() as sync:
+        sync.restore()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "scandir", listed)
+            assert sync.final(10.0).complete
+    assert sorted(place.remote().values()) == [b"d", b"e"]
+    assert place.remote() == place.local()
+
+
 def test_what_nobody_may_read_is_named_and_nothing_of_it_is_lost(place: Place) -> None:
     for name in ("file", "d/inside", "names/inside", "listed/inside", "gone", "other"):
         place.write(name, name.encode())
