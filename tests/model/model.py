@@ -96,8 +96,8 @@ class Home:
     passes since; what is made and removed again between two passes was gone all the time, for all that an engine can see.
 
     ``confirmed``: paths whose deletion a person confirmed. ``arrived``: paths that an engine made, with the
-    keys that they may stand for. ``renamed``: things that a
-    person gave another name and still has. ``taken``: what was here under a path while somebody else took it out of S3.
+    keys that they may stand for. ``renamed``: what a person gave another name, and still has under it. ``taken``: what was
+    here under a path while somebody else took it out of S3.
     ``discarded``: what an engine had kept beside in S3, and a person took away there.
     """
 
@@ -107,7 +107,7 @@ class Home:
     gone: dict[bytes, int] = field(default_factory=dict)
     confirmed: set[bytes] = field(default_factory=set)
     arrived: dict[bytes, set[str]] = field(default_factory=dict)
-    renamed: set[Thing] = field(default_factory=set)
+    renamed: dict[bytes, Thing] = field(default_factory=dict)
     taken: set[tuple[bytes, Thing]] = field(default_factory=set)
     discarded: set[Thing] = field(default_factory=set)
 
@@ -132,7 +132,7 @@ class Home:
     def has_to_keep(self, thing: Thing) -> bool:
         """Whether a thing was only renamed, and not taken out of S3 by others wherever it is now."""
         now = {(path, had) for path, had in self.mirrored().items() if had == thing}
-        return thing in self.renamed and not (now and now <= self.taken)
+        return thing in self.renamed.values() and not (now and now <= self.taken)
 
 
 class Model:
@@ -163,11 +163,14 @@ class Model:
         home.remember(tree)
         for path in removed:
             home.gone.setdefault(path, 0)
+        changed = {path for path in tree if tree[path] != before.get(path)}
         if renamed:
+            saved |= {thing for path, thing in home.renamed.items() if tree.get(path) != thing}
             # To a name that is not mirrored: for the mirror it is deleted.
-            withheld = {tree[path] for path in tree.keys() - before.keys() if not is_mirrored(path)}
-            home.renamed |= saved - withheld
-        home.renamed &= set(home.mirrored().values())
+            withheld = {tree[path] for path in changed if not is_mirrored(path)}
+            home.renamed |= {path: tree[path] for path in changed if tree[path] in saved - withheld}
+        now = home.mirrored()
+        home.renamed = {path: had for path, had in home.renamed.items() if now.get(path) == had}
 
     def _is_saved(self, home: Home, path: bytes) -> bool:
         """Whether S3 has what lies at a path, under a key of that path; the same bytes of another file do not count.

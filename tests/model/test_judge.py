@@ -71,6 +71,17 @@ def test_what_was_never_saved_under_its_name_may_leave_with_another_file() -> No
     assert model.remote[OLD].thing.body == b"changed"
 
 
+def test_what_was_renamed_and_then_written_over_may_leave(model: Model) -> None:
+    """Though another file of the same bytes is there, which was made since and is not saved yet."""
+    put(model, "one", OLD, None)
+    home = model.homes["one"]
+    model.user_changed("one", {**home.tree, b"copy": REPORT})
+    changed = Thing("file", b"changed")
+    model.user_changed("one", {**home.tree, b"new": changed})
+    put(model, "one", NEW, changed)
+    assert model.remote[NEW].thing.body == b"changed"
+
+
 def test_what_is_renamed_to_a_name_that_is_not_mirrored_may_leave() -> None:
     """Though another file of the same bytes is still there, which somebody else deleted in S3."""
     model = Model()
