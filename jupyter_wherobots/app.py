@@ -266,9 +266,9 @@ class WherobotsApp(WherobotsSettings, ExtensionApp):
             return
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout
-        # What is dirty now goes at once: the grace may be a second. Kernels stop meanwhile: they write until
-        # they end, and jupyter_server stops them only after the extensions.
-        first = _in_daemon(lambda: sync.run_pass(deadline=timeout))
+        # What is dirty now goes at once: the grace may be a second, so a pass under way makes way. Kernels stop meanwhile:
+        # they write until they end, and jupyter_server stops them only after the extensions.
+        first = _in_daemon(lambda: sync.final(timeout))
         kernels = asyncio.ensure_future(self.serverapp.cleanup_kernels())
         await asyncio.wait({kernels}, timeout=min(_KERNEL_STOP, timeout / 2))
         if not kernels.done():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from jupyter_wherobots.services import THREADS, Services
 from jupyter_wherobots.sync.narrator import Narrator
 from jupyter_wherobots.sync.status import PassReport, Phase, SyncStatus
 from tests.server.conftest import Fetch
-from tests.strict_s3 import StrictS3
+from tests.strict_s3 import StrictS3, When
 
 
 def extension(serverapp: ServerApp) -> WherobotsApp:
@@ -215,6 +216,33 @@ class TestWithHome:
         await extension(jp_serverapp).stop_extension()
         assert "Not saved: refused.txt" in caplog.text
         assert "works again" not in caplog.text
+
+    async def test_what_is_dirty_at_a_stop_waits_neither_for_a_pass_nor_for_the_kernels(
+        self, jp_serverapp: ServerApp, jp_root_dir: Path, strict_s3: StrictS3, services: Services
+    ) -> None:
+        """The grace may be a second: a pass under way makes way. (A large file: small ones are saved beside it anyway.)"""
+        home = "org/notebooks/customer-abc/"
+        assert services.sync is not None
+        saved = threading.Event()
+        complete = "CompleteMultipartUpload"
+        strict_s3.on(complete, lambda _: saved.set(), key=f"{home}last", when=When.AFTER)
+
+        async def busy() -> None:
+            await services.run(lambda: saved.wait(5))
+
+        jp_serverapp.cleanup_kernels = busy  # type: ignore[method-assign]
+        (jp_root_dir / "slow").write_text("slow")
+        with strict_s3.gate("PutObject", key=f"{home}slow") as gate:
+            under_way = asyncio.ensure_future(services.run(services.sync.run_pass))
+            await services.run(gate.wait_for_arrivals)
+            (jp_root_dir / "last").write_bytes(bytes(17 << 20))
+            stopped = asyncio.ensure_future(extension(jp_serverapp).stop_extension())
+            await services.run(lambda: saved.wait(4))
+            assert saved.is_set()
+            gate.release()
+            await under_way
+            await stopped
+        assert {f"{home}last", f"{home}slow"} <= set(strict_s3.keys(home))
 
     async def test_what_was_never_restored_is_not_counted_in_files(
         self, jp_serverapp: ServerApp, caplog: pytest.LogCaptureFixture
