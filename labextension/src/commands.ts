@@ -75,8 +75,9 @@ export function addCommands(options: ICommandOptions): void {
   const { actions, changes, uploads } = options;
   const { commands } = app;
   const selected = (): IEntry[] => browser.selectedEntries;
-  const some = (): boolean => browser.selection.size > 0;
-  const one = (): boolean => browser.selection.size === 1;
+  // Of what is shown: a filter may hide what was selected before.
+  const some = (): boolean => selected().length > 0;
+  const one = (): boolean => selected().length === 1;
   const writable = (): boolean => actions.whyNotWritable() === null;
   const changeable = (): boolean =>
     some() && changes.whyNotChangeable(selected()) === null;
@@ -157,7 +158,7 @@ export function addCommands(options: ICommandOptions): void {
 
   add(CommandIDs.copyPath, {
     label: () =>
-      browser.selection.size > 1
+      selected().length > 1
         ? trans.__('Copy S3 Paths')
         : trans.__('Copy S3 Path'),
     icon: copyIcon,

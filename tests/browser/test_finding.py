@@ -43,6 +43,25 @@ def test_the_filter_narrows_as_one_types(seed: Seed, panel: Panel, page: Page) -
     expect(panel.row("rivers.csv")).to_be_visible()
 
 
+def test_what_a_filter_hides_is_left_alone(seed: Seed, panel: Panel, page: Page) -> None:
+    """Selected before the filter hid it, a row is neither copied nor renamed; with it back, it is selected still."""
+    seed(f"{OWN}alpha.csv", f"{OWN}beta.csv", f"{OWN}gamma.csv", f"{OWN}not-beta.csv")
+    panel.go(OWN)
+    panel.button("Copy S3 path of gamma.csv").click()
+    panel.row("alpha.csv").click()
+    page.keyboard.press("Control+f")
+    page.keyboard.type("beta")
+    panel.expect_rows("beta.csv", "not-beta.csv")
+    page.keyboard.press("ArrowDown")
+    expect(panel.grid).to_be_focused()
+    for key in ("Control+c", "Control+x", "F2", "Delete"):
+        page.keyboard.press(key)
+    assert panel.clipboard().endswith("/gamma.csv")
+    expect(panel.region.get_by_role("textbox")).to_have_count(0)
+    panel.row("not-beta.csv").click(modifiers=["Shift"])
+    panel.expect_selected("not-beta.csv")
+
+
 def test_a_search_finds_what_lies_below(seed: Seed, panel: Panel, page: Page) -> None:
     seed(f"{OWN}a/b/needle one.csv", f"{OWN}c/NEEDLE.txt", f"{OWN}needle/x", f"{OWN}hay")
     panel.go(OWN)

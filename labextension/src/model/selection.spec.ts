@@ -30,6 +30,17 @@ test('extending goes from the anchor, both ways', () => {
   expect(selection.active).toBe('a');
 });
 
+test('nothing is extended from a row that is not shown', () => {
+  let keys = ['a', 'b', 'c', 'd'];
+  const selection = new Selection(() => keys);
+  selection.only('b');
+  keys = ['a', 'c', 'd'];
+  selection.extend('c');
+  expect(selection.selected).toEqual(['c']);
+  selection.extend('d');
+  expect(selection.selected).toEqual(['c', 'd']);
+});
+
 test('moving the focus leaves the selection as it is', () => {
   const selection = make();
   selection.only('a');

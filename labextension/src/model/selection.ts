@@ -55,16 +55,17 @@ export class Selection {
     this._set(selected, key, key);
   }
 
-  /** Select everything between the anchor and this row. */
+  /** Select everything between the anchor and this row; the row alone if the anchor is not shown. */
   extend(key: string): void {
     const keys = this.keys();
-    const from = Math.max(0, keys.indexOf(this._anchor ?? key));
     const to = keys.indexOf(key);
     if (to === -1) {
       return;
     }
+    const at = this._anchor === null ? -1 : keys.indexOf(this._anchor);
+    const from = at === -1 ? to : at;
     const range = keys.slice(Math.min(from, to), Math.max(from, to) + 1);
-    this._set(range, key, this._anchor ?? key);
+    this._set(range, key, keys[from]!);
   }
 
   /** Make this row the active one and leave the selection as it is (Ctrl + arrow). */

@@ -10,7 +10,7 @@ export function Footer(): JSX.Element {
   useSignal(browser.changed);
   useSignal(browser.selection.changed);
   useSignal(notice.changed);
-  const { rows, folder, selection } = browser;
+  const { rows, folder, selectedEntries: selected } = browser;
   const more = folder.complete ? '' : '+';
   const count = formatNumber(rows.length);
   let text = '';
@@ -25,12 +25,11 @@ export function Footer(): JSX.Element {
   } else if (browser.gathering) {
     const read = formatNumber(folder.entries.length);
     text = trans.__('Reading the whole folder… %1 so far', read);
-  } else if (selection.size > 1) {
-    const entries = browser.selectedEntries;
-    const bytes = entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0);
+  } else if (selected.length > 1) {
+    const bytes = selected.reduce((sum, entry) => sum + (entry.size ?? 0), 0);
     text = trans.__(
       '%1 of %2 selected, %3',
-      formatNumber(entries.length),
+      formatNumber(selected.length),
       count + more,
       formatBytes(bytes)
     );
