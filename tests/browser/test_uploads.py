@@ -231,6 +231,35 @@ def test_a_dropped_folder_is_uploaded_with_all_that_is_in_it(
     }
 
 
+def test_a_drop_beside_the_list_goes_into_the_folder_shown(
+    panel: Panel, page: Page, s3: StrictS3, tmp_path: Path
+) -> None:
+    """Left to the browser, a file that misses the list by a finger's breadth would be opened in place of JupyterLab."""
+    session = page.context.new_cdp_session(page)
+
+    def drop(name: str, part: Locator) -> None:
+        (tmp_path / name).write_text(name)
+        dropped = {"items": [], "files": [str(tmp_path / name)], "dragOperationsMask": 1}
+        box = part.bounding_box()
+        assert box is not None
+        at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": dropped})
+
+    panel.go(OWN)
+    expect(panel.region.get_by_text("This folder is empty.")).to_be_visible()
+    drop("a.csv", panel.region.get_by_role("toolbar"))
+    expect(panel.row("a.csv")).to_be_visible()
+    drop("b.csv", transfers(panel))
+    expect(panel.row("b.csv")).to_be_visible()
+    panel.go("data/")
+    drop("c.csv", panel.region.get_by_role("toolbar"))
+    panel.go(OWN)
+    panel.expect_rows("a.csv", "b.csv")
+    assert len(page.context.pages) == 1
+    assert s3.keys() == [f"{ORGANIZATION}/{OWN}{name}" for name in ("a.csv", "b.csv")]
+
+
 @contextmanager
 def parts_held_after(s3: StrictS3, count: int) -> Iterator[None]:
     """S3 takes so many parts, and lets the others wait until the block ends."""

@@ -5,6 +5,7 @@
 import * as React from 'react';
 import type { IEntry } from '../rest/shapes';
 import { keyOf } from '../model/paths';
+import type { IPanelContext } from './context';
 import { usePanel } from './context';
 
 /** Marks a drag as one of our own rows; its data are their s3:// paths, one a line. */
@@ -104,4 +105,31 @@ export function useDrop(
       }
     }
   };
+}
+
+/**
+ * Files of this computer dropped on the panel beside the list go into the folder that is shown: the browser would open them
+ * otherwise, in place of JupyterLab or beside it.
+ */
+export function takeFilesBeside(node: HTMLElement, panel: IPanelContext): void {
+  const take = (event: DragEvent): void => {
+    const { dataTransfer, target, type } = event;
+    const list = (target as Element).closest('.jp-Wherobots-grid');
+    if (list || !dataTransfer?.types.includes('Files')) {
+      return; // the list has its own mind
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    const able = panel.actions.whyNotWritable() === null;
+    dataTransfer.dropEffect = able ? 'copy' : 'none';
+    node.classList.toggle('jp-mod-dropTarget', able && type === 'dragover');
+    if (type === 'drop') {
+      void panel.uploads.addDropped(dataTransfer);
+    }
+  };
+  node.addEventListener('dragover', take);
+  node.addEventListener('drop', take);
+  node.addEventListener('dragleave', () =>
+    node.classList.remove('jp-mod-dropTarget')
+  );
 }

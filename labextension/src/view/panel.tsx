@@ -10,6 +10,7 @@ import type { IPanelContext } from './context';
 import { PanelProvider, usePanel, useSignal } from './context';
 import { Crumbs } from './crumbs';
 import { Drawer } from './drawer';
+import { takeFilesBeside } from './dropping';
 import { Footer } from './footer';
 import { keepFocusIn } from './focus';
 import { storageIcon } from './icons';
@@ -179,6 +180,7 @@ export class StoragePanel extends ReactWidget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', name);
     document.addEventListener('visibilitychange', this._look);
+    takeFilesBeside(this.node, context);
     this._release = keepFocusIn(this.node, () => this._place);
   }
 
