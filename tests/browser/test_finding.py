@@ -94,6 +94,19 @@ def test_a_search_can_be_stopped(panel: Panel, page: Page, s3: StrictS3) -> None
     assert s3.count("ListObjectsV2") - before < 20
 
 
+def test_what_was_found_is_sorted_too(seed: Seed, panel: Panel, page: Page) -> None:
+    for name, size in (("a/needle 1", 1), ("b/needle 2", 300), ("needle 3", 20)):
+        seed(f"{OWN}{name}", body=b"x" * size)
+    panel.go(OWN).widen(460)
+    panel.button("Filter").click()
+    page.keyboard.type("needle")
+    page.keyboard.press("Enter")
+    expect(panel.region.get_by_text("3 found")).to_be_visible()
+    panel.expect_rows("needle 1", "needle 2", "needle 3")
+    panel.region.get_by_role("columnheader", name="Size").get_by_role("button").click()
+    panel.expect_rows("needle 2", "needle 3", "needle 1")
+
+
 def test_several_are_selected_with_mouse_and_keyboard(seed: Seed, panel: Panel, page: Page) -> None:
     seed(*(f"{OWN}{letter}" for letter in "abcdef"))
     panel.go(OWN)

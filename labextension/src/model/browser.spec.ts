@@ -117,6 +117,22 @@ test('a search shows what lies below, and closing the box shows the folder again
   expect(browser.search).toBeNull();
 });
 
+test('what was found can be sorted once the search is over', async () => {
+  const pages = new Pages(
+    entry('/d/x/b1', { size: 1 }),
+    entry('/d/x/b2', { size: 3 }),
+    entry('/d/b3', { size: 2 })
+  );
+  const browser = await shown(pages);
+  browser.openFilter(true);
+  browser.setFilter('b');
+  browser.searchBelow();
+  browser.sortBy('size');
+  await until(() => names(browser).join() === 'b2,b3,b1');
+  browser.sortBy('name');
+  await until(() => names(browser).join() === 'b1,b2,b3');
+});
+
 test('a row that is looked for is found in a page still to come', async () => {
   const many = Array.from({ length: 2500 }, (_, i) => entry(`/d/${1000 + i}`));
   const pages = new Pages(entry('/x/a'), ...many);

@@ -342,14 +342,19 @@ export class BrowserModel {
   /** Work out the rows from the entries, the filter and the order. */
   private readonly _arrange = (): void => {
     const turn = ++this._turn;
+    const sort = this._sort;
+    const plain = sort.key === 'name' && !sort.descending;
     if (this._search) {
       this._gathering = false;
-      this._show(this._search.results);
+      const { results, running } = this._search;
+      if (plain || running) {
+        this._show(results); // as they are found, folder by folder
+      } else {
+        this._showSorted(results, turn);
+      }
       return;
     }
     const folder = this._folder;
-    const sort = this._sort;
-    const plain = sort.key === 'name' && !sort.descending;
     const filter = folded(this._filter.trim());
     const found = filter
       ? folder.entries.filter(entry => folded(entry.name).includes(filter))
@@ -367,13 +372,18 @@ export class BrowserModel {
       this._show(found);
       return;
     }
-    void sorted(found, sort, () => turn !== this._turn).then(rows => {
-      if (rows !== null && turn === this._turn) {
+    this._showSorted(found, turn);
+  };
+
+  private _showSorted(entries: readonly IEntry[], turn: number): void {
+    const over = (): boolean => turn !== this._turn;
+    void sorted(entries, this._sort, over).then(rows => {
+      if (rows !== null && !over()) {
         this._show(rows);
       }
     });
     this._changed.emit();
-  };
+  }
 
   /** See whether what is looked for is among the entries; once all are here, whether it is anywhere. */
   private _seek(): void {
