@@ -24,6 +24,7 @@ import type { Actions } from './actions';
 import type { IEntry } from './rest/shapes';
 import type { Changes } from './changes';
 import type { BrowserModel } from './model/browser';
+import type { SortKey } from './model/order';
 import { isFolder, nameOf } from './model/paths';
 import type { StatusModel } from './model/status';
 import type { Uploads } from './uploads';
@@ -32,6 +33,7 @@ export const CommandIDs = {
   show: 'jupyter-wherobots:show',
   showSync: 'jupyter-wherobots:show-home',
   go: 'jupyter-wherobots:go',
+  sort: 'jupyter-wherobots:sort',
   open: 'jupyter-wherobots:open',
   reveal: 'jupyter-wherobots:reveal',
   up: 'jupyter-wherobots:up',
@@ -141,6 +143,16 @@ export function addCommands(options: ICommandOptions): void {
     label: trans.__('Go to the Parent Folder'),
     isEnabled: () => browser.path !== '/',
     execute: () => browser.up()
+  });
+  const orders: Record<SortKey, string> = {
+    name: trans.__('Sort by Name'),
+    size: trans.__('Sort by Size'),
+    modified: trans.__('Sort by Date')
+  };
+  add(CommandIDs.sort, {
+    label: args => orders[args['key'] as SortKey] ?? trans.__('Sort'),
+    isToggled: args => browser.sort.key === args['key'],
+    execute: args => browser.sortBy(args['key'] as SortKey)
   });
   add(CommandIDs.selectAll, {
     label: trans.__('Select All'),
@@ -285,6 +297,9 @@ export function addCommands(options: ICommandOptions): void {
     const category = trans.__('Managed Storage');
     for (const command of PALETTE) {
       palette.addItem({ command, category });
+    }
+    for (const key of Object.keys(orders)) {
+      palette.addItem({ command: CommandIDs.sort, category, args: { key } });
     }
   }
 }

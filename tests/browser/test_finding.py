@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -105,6 +107,24 @@ def test_what_was_found_is_sorted_too(seed: Seed, panel: Panel, page: Page) -> N
     panel.expect_rows("needle 1", "needle 2", "needle 3")
     panel.region.get_by_role("columnheader", name="Size").get_by_role("button").click()
     panel.expect_rows("needle 2", "needle 3", "needle 1")
+
+
+def test_a_narrow_panel_sorts_by_date(seed: Seed, panel: Panel, page: Page) -> None:
+    """There is no room for that column; the menu of the columns has it, and shows it then."""
+    seed(f"{OWN}a.csv", f"{OWN}b.csv", f"{OWN}c.csv")
+    panel.go(OWN)
+    size = panel.region.get_by_role("columnheader", name="Size")
+    modified = panel.region.get_by_role("columnheader", name="Modified")
+    expect(size).to_be_visible()
+    expect(modified).to_be_hidden()
+    size.click(button="right")
+    page.get_by_role("menuitem", name="Sort by Date").click()
+    expect(modified).to_have_attribute("aria-sort", "descending")
+    expect(size).to_be_hidden()
+    expect(panel.row("a.csv").get_by_role("gridcell").nth(1)).to_have_text(re.compile(r"\d:\d"))
+    modified.click(button="right")
+    page.get_by_role("menuitem", name="Sort by Size").click()
+    expect(size).to_have_attribute("aria-sort", "descending")
 
 
 def test_several_are_selected_with_mouse_and_keyboard(seed: Seed, panel: Panel, page: Page) -> None:

@@ -241,7 +241,10 @@ export function List(): JSX.Element {
   return (
     <div
       ref={scroller}
-      className={'jp-Wherobots-grid' + (browser.search ? ' jp-mod-found' : '')}
+      className={
+        `jp-Wherobots-grid jp-mod-by-${browser.sort.key}` +
+        (browser.search ? ' jp-mod-found' : '')
+      }
       role="grid"
       tabIndex={0}
       aria-label={trans.__('Files in %1', path)}
