@@ -73,6 +73,21 @@ def test_find_and_copy(panel: Panel, page: Page) -> None:
     expect(panel.row("alpha.csv")).to_be_visible()
 
 
+def test_the_filter_is_come_back_to(panel: Panel, page: Page) -> None:
+    """The same keys that open it lead back into it, with what was typed: to change it or to type over it."""
+    box = panel.region.get_by_role("searchbox", name="Filter by name")
+    page.keyboard.press("Control+f")
+    page.keyboard.type("bet")
+    panel.expect_rows("beta.csv")
+    page.keyboard.press("ArrowDown")
+    expect(panel.grid).to_be_focused()
+    page.keyboard.press("Control+f")
+    expect(box).to_be_focused()
+    expect(box).to_have_value("bet")
+    page.keyboard.type("gam")
+    panel.expect_rows("gamma.csv")
+
+
 def test_rename_and_delete(panel: Panel, page: Page, s3: StrictS3) -> None:
     page.keyboard.type("beta")
     page.keyboard.press("F2")

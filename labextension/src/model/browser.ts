@@ -228,8 +228,20 @@ export class BrowserModel {
     this._arrange();
   }
 
-  /** Open the box to filter by name, or close it and show everything. */
+  /** How often the box to filter was asked for: each time, the keyboard goes into it. */
+  get asked(): number {
+    return this._asked;
+  }
+
+  /** Open the box to filter by name, or come back to it as it is; or close it and show everything. */
   openFilter(open: boolean): void {
+    if (open) {
+      this._asked += 1;
+    }
+    if (open && this._filtering) {
+      this._changed.emit();
+      return;
+    }
     this._filtering = open;
     this.setFilter('');
   }
@@ -432,6 +444,7 @@ export class BrowserModel {
   private _sort: ISort = BY_NAME;
   private _filter = '';
   private _filtering = false;
+  private _asked = 0;
   private _gathering = false;
   private _search: SearchModel | null = null;
   private _naming: INaming | null = null;

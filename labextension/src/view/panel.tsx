@@ -22,16 +22,22 @@ export const PANEL_ID = 'jupyter-wherobots-panel';
 
 function Filter(): JSX.Element | null {
   const { browser, trans } = usePanel();
+  const box = React.useRef<HTMLInputElement>(null);
   useSignal(browser.changed);
+  const { asked } = browser;
+  React.useEffect(() => {
+    box.current?.focus();
+    box.current?.select(); // what is typed now takes its place
+  }, [asked]);
   if (!browser.filtering) {
     return null;
   }
   return (
     <div className="jp-Wherobots-filter">
       <input
+        ref={box}
         type="search"
         className="jp-Wherobots-input"
-        autoFocus
         aria-label={trans.__('Filter by name')}
         placeholder={trans.__('Filter by name')}
         value={browser.filter}
