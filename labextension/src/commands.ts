@@ -95,8 +95,18 @@ export function addCommands(options: ICommandOptions): void {
   const whyNotWritable = (): string => actions.whyNotWritable() ?? '';
   const whyNotChangeable = (): string =>
     changes.whyNotChangeable(selected()) ?? '';
+  /** What works in the panel brings it to the front, and the keyboard into it: the palette has had it. */
   const add = (id: string, command: CommandRegistry.ICommandOptions): void => {
-    commands.addCommand(id, command);
+    commands.addCommand(id, {
+      ...command,
+      execute: args => {
+        const panel = document.getElementById(panelId);
+        if (!panel?.contains(document.activeElement)) {
+          app.shell.activateById(panelId);
+        }
+        return command.execute(args) as unknown;
+      }
+    });
   };
 
   add(CommandIDs.show, {
@@ -187,7 +197,8 @@ export function addCommands(options: ICommandOptions): void {
     isEnabled: some,
     execute: () => actions.copyCode(selected())
   });
-  add(CommandIDs.insert, {
+  // Not `add`: the keyboard goes to the notebook.
+  commands.addCommand(CommandIDs.insert, {
     label: trans.__('Insert Path into the Notebook'),
     isEnabled: some,
     execute: () => actions.insert(selected())
@@ -307,15 +318,23 @@ export function addCommands(options: ICommandOptions): void {
 const PALETTE = [
   CommandIDs.show,
   CommandIDs.showSync,
+  CommandIDs.open,
+  CommandIDs.up,
+  CommandIDs.selectAll,
+  CommandIDs.filter,
   CommandIDs.copyPath,
   CommandIDs.copyCode,
   CommandIDs.insert,
+  CommandIDs.copyLink,
   CommandIDs.download,
   CommandIDs.upload,
   CommandIDs.uploadFolder,
   CommandIDs.newFolder,
   CommandIDs.rename,
+  CommandIDs.cut,
+  CommandIDs.paste,
   CommandIDs.delete,
   CommandIDs.share,
+  CommandIDs.toHome,
   CommandIDs.refresh
 ];

@@ -170,6 +170,54 @@ def test_upload_and_its_drawer(panel: Panel, page: Page, s3: StrictS3, tmp_path:
     expect(panel.grid).to_be_focused()
 
 
+def test_a_command_brings_the_panel_to_the_front(panel: Panel, page: Page) -> None:
+    """From the palette, with another sidebar in its place: a name nobody sees would be typed nowhere."""
+    page.keyboard.type("beta")
+    page.get_by_role("tab", name="File Browser").click()
+    expect(panel.region).to_be_hidden()
+    command(page, "Managed Storage Rename")
+    expect(panel.region.get_by_role("textbox", name="New name")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(panel.grid).to_be_focused()
+    page.get_by_role("tab", name="File Browser").click()
+    command(page, "Managed Storage New Folder")
+    expect(panel.region.get_by_role("textbox", name="Name of the new folder")).to_be_focused()
+    page.keyboard.type("made")
+    page.keyboard.press("Enter")
+    expect(panel.row("made")).to_have_attribute("aria-selected", "true")
+    page.get_by_role("tab", name="File Browser").click()
+    command(page, "Managed Storage Copy S3 Path")
+    expect(panel.region.get_by_role("status")).to_contain_text("Copied")
+    expect(panel.grid).to_be_focused()
+
+
+def test_the_palette_has_all_of_it(panel: Panel, page: Page) -> None:
+    said = panel.region.get_by_role("status")
+    command(page, "Managed Storage Select All")
+    panel.expect_selected("folder", "alpha.csv", "beta.csv", "gamma.csv")
+    expect(panel.grid).to_be_focused()
+    page.keyboard.type("beta")
+    command(page, "Managed Storage Copy Link")
+    expect(said).to_contain_text("managed-storage=/")
+    command(page, "Managed Storage Cut")
+    expect(said).to_contain_text("paste it into another folder")
+    command(page, "Managed Storage Sort by Size")
+    size = panel.region.get_by_role("columnheader", name="Size")
+    expect(size).to_have_attribute("aria-sort", "descending")
+    command(page, "Managed Storage Filter by Name")
+    expect(panel.region.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(panel.grid).to_be_focused()
+    page.keyboard.type("folder")
+    command(page, "Managed Storage Open")
+    expect(panel.row("needle.csv")).to_be_visible()
+    command(page, "Managed Storage Move beta.csv Here")
+    expect(panel.row("beta.csv")).to_be_visible()
+    command(page, "Managed Storage Go to the Parent Folder")
+    panel.expect_rows("folder", "alpha.csv", "gamma.csv")
+    panel.expect_selected("folder")
+
+
 def test_the_view_of_home_and_the_way_back(panel: Panel, page: Page) -> None:
     page.keyboard.type("beta")
     command(page, "Show What of Home Is Saved")

@@ -201,9 +201,10 @@ export class StoragePanel extends ReactWidget {
     return this.node.querySelector('.jp-Wherobots-grid');
   }
 
-  /** Where the keyboard goes on: the list, or the button of what is shown in its place. */
+  /** Where the keyboard goes on: the name being typed, the list, or the button of what is shown in its place. */
   private get _place(): HTMLElement | null {
     return (
+      this.node.querySelector<HTMLElement>('.jp-Wherobots-naming input') ??
       this.grid ??
       this.node.querySelector<HTMLElement>('.jp-Wherobots-state button') ??
       this.node.querySelector<HTMLElement>('button:enabled')
@@ -235,7 +236,11 @@ export class StoragePanel extends ReactWidget {
 
   /** The list takes the keyboard, or what there is in its place. */
   protected override onActivateRequest(): void {
-    void this._drawn.promise.then(() => this._place?.focus());
+    void this._drawn.promise.then(() => {
+      if (!this.node.contains(document.activeElement)) {
+        this._place?.focus();
+      }
+    });
   }
 
   private readonly _drawn = new PromiseDelegate<void>();
