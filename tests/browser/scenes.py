@@ -398,11 +398,11 @@ def resuming(panel: Panel, s3: StrictS3, take: Camera) -> None:
     gate.wait_for_arrivals(1, 60)
     page.reload()
     page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    expect(page.locator(".jp-Launcher")).to_be_visible()  # and the sidebar as it was
     gate.release()
     if not panel.region.is_visible():
         page.get_by_role("tab", name="Managed Storage").click()
     expect(panel.region.get_by_text("before the page was left")).to_be_visible()
-    expect(page.locator(".jp-Launcher")).to_be_visible()
     take(page, "resume")
     panel.button("Cancel the upload of large 3.tif").click()
     expect(panel.region.get_by_role("region", name="Transfers")).to_contain_text("cancelled")
