@@ -152,6 +152,9 @@ export class FileBrowserLink {
         if (mine(event) && changes.dragged) {
           event.preventDefault();
           event.stopPropagation();
+          // As far as the file browser is concerned: it would show for ever that something can be dropped.
+          const leave = new DragEvent('dragleave', { bubbles: true });
+          event.target!.dispatchEvent(leave);
           void changes.toHome(changes.dragged, this.homeFolder);
         }
       },

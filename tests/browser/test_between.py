@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,7 +133,9 @@ def test_files_are_dragged_from_the_file_browser_into_the_panel(
 def test_rows_are_dragged_into_the_file_browser(
     home: Path, side_by_side: Panel, page: Page, s3: StrictS3
 ) -> None:
-    side_by_side.row("there.csv").drag_to(page.locator("#filebrowser .jp-DirListing"))
+    listing = page.locator("#filebrowser .jp-DirListing")
+    side_by_side.row("there.csv").drag_to(listing)
     expect(own_file(page, "there.csv")).to_be_visible()
+    expect(listing).not_to_have_class(re.compile("drop"))
     assert (home / "there.csv").read_bytes() == b"theirs"
     assert s3.keys(f"{ORGANIZATION}/{OWN}") == [f"{ORGANIZATION}/{OWN}there.csv"]
