@@ -155,6 +155,25 @@ def test_hidden_it_asks_for_nothing(seed: Seed, panel: Panel, page: Page, s3: St
     expect(panel.row("after.txt")).to_be_visible()
 
 
+def test_whoever_comes_back_sees_what_a_notebook_wrote(
+    seed: Seed, panel: Panel, page: Page
+) -> None:
+    """The panel was in sight all the time; what it shows is read again when it gets the focus, if that is a while ago."""
+    panel.go(OWN)
+    expect(panel.region.get_by_text("This folder is empty.")).to_be_visible()
+    launcher = page.get_by_role("tab", name="Launcher")
+    page.clock.install()
+    with requests_of(page) as seen:
+        launcher.click()
+        panel.grid.focus()
+        launcher.click()
+        page.clock.run_for(60_000)
+        assert [each for each in seen if "/storage/list" in each] == []
+    seed(f"{OWN}written.csv")
+    panel.grid.focus()
+    expect(panel.row("written.csv")).to_be_visible()
+
+
 def test_refresh_shows_what_others_did(seed: Seed, panel: Panel) -> None:
     panel.go(OWN)
     expect(panel.region.get_by_text("This folder is empty.")).to_be_visible()

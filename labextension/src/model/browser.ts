@@ -17,7 +17,7 @@ import { Selection } from './selection';
 /** Folders kept after they were left, so that going back shows them at once. */
 const KEPT = 16;
 
-/** A listing older than this is read again when the panel comes back into sight. */
+/** A listing older than this is read again when the panel comes back into sight, or the keyboard into the panel. */
 const STALE_MS = 10_000;
 
 /** A name that is being typed into the list: of a folder to be, or of an entry that is renamed. */
@@ -138,7 +138,10 @@ export class BrowserModel {
     }
     if (this._folder.readAt === 0 && !this._folder.error) {
       void this._folder.more();
-    } else if (this._stale || Date.now() - this._folder.readAt > STALE_MS) {
+    } else if (
+      this._stale ||
+      (Date.now() - this._folder.readAt > STALE_MS && !this._folder.busy)
+    ) {
       this._stale = false;
       void this.refresh();
     }

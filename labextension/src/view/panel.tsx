@@ -186,12 +186,16 @@ export class StoragePanel extends ReactWidget {
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', name);
     document.addEventListener('visibilitychange', this._look);
+    this.node.addEventListener('focusin', this._comeBack);
+    window.addEventListener('focus', this._comeBack);
     takeFilesBeside(this.node, context);
     this._release = keepFocusIn(this.node, () => this._place);
   }
 
   override dispose(): void {
     document.removeEventListener('visibilitychange', this._look);
+    this.node.removeEventListener('focusin', this._comeBack);
+    window.removeEventListener('focus', this._comeBack);
     this._release();
     super.dispose();
   }
@@ -247,6 +251,16 @@ export class StoragePanel extends ReactWidget {
   private readonly _markDrawn = (): void => this._drawn.resolve();
   private readonly _release: () => void;
   private _met = false;
+
+  /** In sight all the time, the panel does not know what a notebook beside it has written, or another program. */
+  private readonly _comeBack = (event: FocusEvent): void => {
+    const { browser } = this.context;
+    const here = this.node.contains(event.relatedTarget as Node | null);
+    // What failed has a button of its own, which must not go from under the pointer.
+    if (!here && browser.folder.error === null) {
+      browser.catchUp();
+    }
+  };
 
   /** Ask for nothing unless somebody can see it. */
   private readonly _look = (): void => {
