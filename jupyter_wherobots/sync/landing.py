@@ -31,10 +31,10 @@ _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 
 
 class Wanted(NamedTuple):
-    """What a restored file is to be. ``sha256`` None if nobody knows."""
+    """What a restored file is to be. ``sha256``: one of these, in hex; nothing if nobody knows."""
 
     size: int
-    sha256: str | None
+    sha256: tuple[str, ...]
     mode: int
     mtime_ns: int
 
@@ -47,6 +47,14 @@ class Landed(NamedTuple):
 
     stat: bytes
     sha256: bytes
+
+
+class OtherBytesError(StorageFailed):
+    """The bytes have another checksum than the one that was put beside them; ``sha256`` is theirs, in hex."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__("The bytes that came are not the ones that were put.")
+        self.sha256 = sha256
 
 
 @contextmanager
@@ -111,7 +119,7 @@ class _Hasher:
 def file(root: int, path: bytes, chunks: Iterable[bytes], wanted: Wanted) -> Landed:
     """Create a file with these bytes.
 
-    Raises FileExistsError if the name is taken, StorageFailed if the bytes are not the right ones, OSError for what the
+    Raises FileExistsError if the name is taken, OtherBytesError if the bytes are not the right ones, OSError for what the
     file system refuses (ENOSPC, ENAMETOOLONG, a file where a folder belongs).
     """
     parent, _, name = path.rpartition(b"/")
@@ -126,8 +134,8 @@ def file(root: int, path: bytes, chunks: Iterable[bytes], wanted: Wanted) -> Lan
                 size += len(chunk)
                 _write(fd, chunk)
         digest = hasher.digest
-        if size != wanted.size or wanted.sha256 not in (None, digest.hex()):
-            raise StorageFailed("The bytes that came are not the ones that were put.")
+        if size != wanted.size or (wanted.sha256 and digest.hex() not in wanted.sha256):
+            raise OtherBytesError(digest.hex())
         os.fchmod(fd, wanted.mode)
         os.utime(fd, ns=(wanted.mtime_ns, wanted.mtime_ns))
         landed = os.fstat(fd)

@@ -190,6 +190,10 @@ class Dispatcher:
                 answer = S3Error(rule.code)
             elif rule.fault is Fault.RESET_AFTER:
                 answer.reset = True
+            elif rule.fault is Fault.ROTTEN_BODY:
+                body = bytearray(answer.body[:])
+                body[0] ^= rule.random.randrange(1, 256)
+                answer.body = bytes(body)
             elif rule.fault in (Fault.SHORT_BODY, Fault.SLOW_BODY):
                 answer.cut_at = len(answer.body) // 2
                 if rule.fault is Fault.SLOW_BODY:

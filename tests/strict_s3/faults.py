@@ -29,6 +29,8 @@ class Fault(str, Enum):
     ERROR_AFTER = "error-after"
     # The answer promises all its bytes and ends half way.
     SHORT_BODY = "short-body"
+    # The first byte of the answer's body is another on arrival, each time another.
+    ROTTEN_BODY = "rotten-body"
     # The answer comes `seconds` late.
     SLOW = "slow"
     # Half of the body comes at once, the rest `seconds` later.

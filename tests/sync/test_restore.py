@@ -335,11 +335,26 @@ def test_a_short_body_never_becomes_a_file(place: Place, tmp_path: Path) -> None
 def test_bytes_that_are_not_the_ones_that_were_put_never_become_a_file(
     place: Place, tmp_path: Path
 ) -> None:
-    place.s3.put(PREFIX + "a", b"rotten", metadata={"wherobots-sha256": "0" * 64})
+    described = {"wherobots-sha256": sha256(b"sound").hexdigest()}
+    place.s3.put(PREFIX + "a", b"sound", metadata=described)
+    place.s3.fail("GetObject", Fault.ROTTEN_BODY, key=PREFIX + "a", times=None)
     sync, home = elsewhere(place, tmp_path)
     report = sync.restore()
     assert [each.path for each in report.failed] == ["a"]
     assert place.local(home) == {}
+    place.s3.heal()
+    assert sync.restore().complete
+    assert place.local(home) == {"a": b"sound"}
+
+
+def test_bytes_that_rot_once_are_fetched_again(place: Place, tmp_path: Path) -> None:
+    place.s3.put(
+        PREFIX + "a", b"sound", metadata={"wherobots-sha256": sha256(b"sound").hexdigest()}
+    )
+    place.s3.fail("GetObject", Fault.ROTTEN_BODY, key=PREFIX + "a", times=1)
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert place.local(home) == {"a": b"sound"}
 
 
 def test_an_object_replaced_during_the_restore_comes_in_its_new_version(
@@ -455,8 +470,10 @@ def test_a_full_disk_is_said_before_anything_is_written(place: Place, tmp_path: 
 
 def test_a_large_object_is_verified_too(place: Place, tmp_path: Path) -> None:
     body = os.urandom(40 * 1024 * 1024)
-    place.s3.put(PREFIX + "good", body, metadata={"wherobots-sha256": sha256(body).hexdigest()})
-    place.s3.put(PREFIX + "bad", body, metadata={"wherobots-sha256": "0" * 64})
+    for name in ("good", "bad"):
+        described = {"wherobots-sha256": sha256(body).hexdigest()}
+        place.s3.put(PREFIX + name, body, metadata=described)
+    place.s3.fail("GetObject", Fault.ROTTEN_BODY, key=PREFIX + "bad", times=None)
     sync, home = elsewhere(place, tmp_path)
     report = sync.restore()
     assert [each.path for each in report.failed] == ["bad"]

@@ -209,18 +209,35 @@ def test_a_file_that_differs_is_not_taken_for_restored(place: Place, tmp_path: P
 def test_an_edit_in_s3_that_kept_the_checksum_is_not_taken_for_what_home_has(
     place: Place, tmp_path: Path
 ) -> None:
-    file = place.write("a", b"mine")
-    place.write("other")
+    place.write("a", b"mine")
     with place.engine() as sync:
         assert sync.run_pass().complete
     version = place.s3.object(place.key("a"))
     assert version is not None
     place.s3.put(place.key("a"), b"theirs", metadata=version.metadata)
     with place.engine(state=tmp_path / "lost") as sync:
-        sync.restore()
-        file.write_bytes(b"edited here")
-        sync.run_pass()
-    assert b"theirs" in place.remote().values()
+        report = sync.restore()
+        assert report.complete
+        (conflict,) = report.conflicts
+        assert conflict.kept_as is not None
+        assert Path(conflict.kept_as).read_bytes() == b"mine"
+    assert place.local() == {"a": b"theirs"}
+
+
+def test_an_edit_in_s3_that_kept_the_checksum_comes_back(place: Place, tmp_path: Path) -> None:
+    place.write("a", b"mine")
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    version = place.s3.object(place.key("a"))
+    assert version is not None
+    place.s3.put(place.key("a"), b"edited there", metadata=version.metadata)
+    home = tmp_path / "new"
+    with place.engine(home=home, state=tmp_path / "new-state") as sync:
+        assert sync.restore().complete
+        assert (home / "a").read_bytes() == b"edited there"
+        (home / "a").write_bytes(b"edited here")
+        assert sync.run_pass().complete
+    assert place.remote() == {"a": b"edited here"}
 
 
 def test_a_lost_put_of_a_file_that_is_gone_gives_no_right_to_what_others_put_there(

@@ -145,6 +145,15 @@ def test_a_body_that_ends_too_soon(s3: Any, bucket: S3Store, strict_s3: StrictS3
     assert len(obstore.get(bucket, "a").bytes()) == 100_000
 
 
+def test_a_body_that_rots_on_the_way(s3: Any, strict_s3: StrictS3) -> None:
+    strict_s3.put("a", b"0123456789")
+    strict_s3.fail("GetObject", Fault.ROTTEN_BODY, times=2)
+    got = [s3.get_object(Bucket=strict_s3.bucket, Key="a")["Body"].read() for _ in range(3)]
+    assert [each[1:] for each in got] == [b"123456789"] * 3
+    assert len({each[0] for each in got}) == 3
+    assert got[2] == b"0123456789"
+
+
 def test_a_body_that_comes_in_two_halves(s3: Any, strict_s3: StrictS3) -> None:
     strict_s3.put("a", b"0123456789")
     strict_s3.fail("GetObject", Fault.SLOW_BODY, seconds=0.01)
