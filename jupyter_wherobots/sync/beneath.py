@@ -86,6 +86,15 @@ def open_file(root: int, path: bytes) -> int:
             return os.open(name, _READ, dir_fd=found)
 
 
+def head(folder: int, name: bytes, size: int) -> bytes:
+    """What a file in an open folder begins with. Raises OSError."""
+    fd = os.open(name, _READ, dir_fd=folder)
+    try:
+        return os.read(fd, size)
+    finally:
+        os.close(fd)
+
+
 def lstat(root: int, path: bytes) -> os.stat_result:
     """The stat of what lies at a path, through no link at all. Raises OSError."""
     parent, _, name = path.rpartition(b"/")

@@ -43,6 +43,20 @@ def open_here() -> frozenset[tuple[int, int]]:
     return frozenset(found)
 
 
+def may_be(folder: int, name: bytes) -> bool:
+    """Whether a file in a folder may be a database: it begins like one, or is empty, or must not be opened by hand.
+
+    An encrypted one does not: SQLite cannot copy it, so it and its logs are files like others.
+    """
+    try:
+        info = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not info.st_size or (info.st_dev, info.st_ino) in open_here():
+            return True
+        return beneath.head(folder, name, len(MAGIC)) == MAGIC
+    except OSError:
+        return True
+
+
 def has_live_log(root: int, path: bytes) -> bool:
     """Whether a file that is a database is in use, so that it must not be copied by itself."""
     parent, _, name = path.rpartition(b"/")
@@ -56,7 +70,13 @@ def is_log(root: int, path: bytes, body: bytes) -> bool:
 
     It may have been empty when it was scanned; with another version of the database it would be played into that.
     """
-    return says_live(path, body) and not beneath.is_missing(root, path.rpartition(b"-")[0])
+    if not says_live(path, body):
+        return False
+    main = path.rpartition(b"-")[0]
+    parent, _, name = main.rpartition(b"/")
+    with contextlib.suppress(OSError), beneath.folder(root, parent) as folder:
+        return not beneath.is_missing(root, main) and may_be(folder, name)
+    return True
 
 
 def snapshot(root: int, path: bytes, expected: bytes, room: Path) -> Steady | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..s3.client import Stop
-from . import beneath, sidecars
+from . import beneath, database, sidecars
 from .filestat import pack, pack_members
 from .ignore import (
     CACHE_SIGNATURE,
@@ -427,7 +427,7 @@ def _databases(folder: int, names: list[bytes]) -> dict[bytes, list[bytes]]:
         return {}
     found = sidecars.logs(set(names)).items()
     lives = ((main, sidecars.live(folder, candidates)) for main, candidates in found)
-    return {main: live for main, live in lives if live}
+    return {main: live for main, live in lives if live and database.may_be(folder, main)}
 
 
 def _together(folder: int, main: os.stat_result, logs: list[bytes]) -> bytes:
@@ -451,13 +451,6 @@ def _is_private_key(folder: int, name: bytes) -> bool:
 
 def _head(folder: int, name: bytes, size: int) -> bytes:
     """What a file in a folder begins with; nothing if it cannot be read."""
-    try:
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-    except OSError:
-        return b""
-    try:
-        return os.read(file, size)
-    except OSError:
-        return b""
-    finally:
-        os.close(file)
+    with suppress(OSError):
+        return beneath.head(folder, name, size)
+    return b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable
 
+from . import beneath
 from .filestat import pack, repack, unpack
 
 _MAGICS = {
@@ -39,17 +40,9 @@ def live(folder: int, candidates: Iterable[bytes]) -> list[bytes]:
 def is_live(folder: int, name: bytes) -> bool:
     """Whether a log has something in it, by its first bytes."""
     try:
-        fd = os.open(
-            name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
-        )
+        return says_live(name, beneath.head(folder, name, 8))
     except OSError:
         return False
-    try:
-        return says_live(name, os.read(fd, 8))
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
 
 
 def says_live(name: bytes, body: bytes) -> bool:

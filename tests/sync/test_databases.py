@@ -185,3 +185,19 @@ def test_a_large_database_under_a_writer_comes_back_sound(place: Place, tmp_path
                 assert rows(bring_back(place, tmp_path / str(number))) >= 5000
                 insert(None)
         assert not list((place.state / "hot").iterdir())
+
+
+def test_a_database_that_sqlite_cannot_read_is_saved_with_its_log(
+    place: Place, tmp_path: Path
+) -> None:
+    """An encrypted one: nobody but its owner can put the log into it, so both are files like others."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "plain")) as plain:
+        plain.execute("PRAGMA journal_mode = WAL")
+        plain.execute("CREATE TABLE t (x TEXT)")
+        log = (tmp_path / "plain-wal").read_bytes()
+    place.write("secret", os.urandom(4096))
+    place.write("secret-wal", log)
+    with place.engine() as sync:
+        assert sync.run_pass().complete
+    assert place.remote() == place.local()
+    assert "secret-wal" in place.remote()
