@@ -22,8 +22,9 @@ from jupyter_server.extension.application import ExtensionApp
 
 from . import environment
 from .errors import WherobotsError
-from .home import Mode, Persistence, decide, mount_of
+from .home import Mode, Persistence, decide
 from .layout import VARIABLES, Layout, LayoutName
+from .mounts import mount_of
 from .services import LayoutResolver, Services
 from .settings import WherobotsSettings, misspelt
 from .sync.narrator import Narrator

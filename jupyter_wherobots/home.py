@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 from .layout import LayoutName
+from .mounts import Mount, is_network
 from .settings import Configuration
 
 
@@ -31,52 +29,6 @@ class Persistence:
     reason: str
     failed: bool = False
     """Home was to be mirrored, and is not: ``reason`` says why."""
-
-
-@dataclass(frozen=True)
-class Mount:
-    """Where a directory is mounted from: mount point and file system type, as ``/proc/self/mountinfo`` names them."""
-
-    point: str
-    kind: str
-
-
-# EFS is mounted as nfs4. Types that sandboxes use for the root (9p, virtiofs, overlay) are not persistent and not here.
-_NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "glusterfs", "beegfs", "afs", "gpfs"}
-)
-
-
-def is_network(mount: Mount) -> bool:
-    """Whether a mount is a network file system. The root of the machine never counts: it goes with the machine."""
-    kind = mount.kind.partition(".")[0]
-    return mount.point != "/" and (mount.kind in _NETWORK or kind in ("fuse", "fuseblk"))
-
-
-def mount_of(directory: Path, mountinfo: Iterable[str] | None = None) -> Mount | None:
-    """The mount a directory lies on, or None where ``/proc/self/mountinfo`` cannot be read (not Linux)."""
-    if mountinfo is None:
-        try:
-            mountinfo = (
-                Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
-            )
-        except OSError:
-            return None
-    real = os.path.realpath(directory)
-    best: Mount | None = None
-    for line in mountinfo:
-        fields, _, rest = line.partition(" - ")
-        # proc(5): octal escapes for space, tab, newline and backslash.
-        point = (
-            fields.split()[4].encode().decode("unicode_escape")
-            if "\\" in line
-            else fields.split()[4]
-        )
-        inside = point in ("/", real) or real.startswith(point + "/")
-        # Later lines are mounted over earlier ones.
-        if inside and (best is None or len(point) >= len(best.point)):
-            best = Mount(point, rest.split()[0])
-    return best
 
 
 def decide(configuration: Configuration, mount: Mount | None) -> Persistence:

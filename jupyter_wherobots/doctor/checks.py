@@ -10,8 +10,9 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..home import Mode, Mount, Persistence
+from ..home import Mode, Persistence
 from ..layout import VARIABLES, Layout
+from ..mounts import Mount
 from ..settings import ENVIRONMENT, Configuration, misspelt
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import NoCredentials, WherobotsError
-from ..home import Mode, Persistence, decide, mount_of
+from ..home import Mode, Persistence, decide
 from ..layout import INTERNAL, Layout, LayoutName
+from ..mounts import mount_of
 from ..settings import Configuration
 from . import checks as judge
 from .checks import Check, Checkup, State

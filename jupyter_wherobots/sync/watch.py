@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..mounts import Mount, is_shared, mount_of
+
 if TYPE_CHECKING:
     from watchfiles import Change
 
@@ -38,6 +40,7 @@ class Watcher:
         self._home = os.fsencode(home)
         self._hint = hint
         self._stop = stop
+        self._mount = mount_of(home)
         self._lock = threading.Lock()
         self._watched: frozenset[bytes] = frozenset()
         self._overs: list[threading.Event] = []
@@ -103,7 +106,7 @@ class Watcher:
                 if not begun:
                     begun = True
                     self._end_before(over)
-                    self.state = _state(len(paths), count)
+                    self.state = _state(len(paths), count, self._mount)
                     # What happened in them before they were watched was seen by nobody.
                     self._hint(set(added))
                 if some:
@@ -152,11 +155,16 @@ class Watcher:
             self._hint(folders)
 
 
-def _state(watched: int, count: int) -> str:
+def _state(watched: int, count: int, mount: Mount | None) -> str:
     """How well it works, in words."""
     if watched == count:
-        return f"Changes are noticed by file events in {count} folders."
-    return f"Changes are noticed by file events in {watched} of {count} folders, in the others by the scan."
+        state = f"Changes are noticed by file events in {count} folders."
+    else:
+        state = f"Changes are noticed by file events in {watched} of {count} folders, in the others by the scan."
+    if mount is not None and is_shared(mount):
+        # The kernel tells of what is done through it. What another machine writes, it is never told.
+        state += f" Home is on a network file system ({mount.kind}): what other machines change is noticed by the scan alone."
+    return state
 
 
 def _is_utf8(path: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_wherobots import mounts
 from jupyter_wherobots.sync import watch
 from jupyter_wherobots.sync.clock import Deadline
 from jupyter_wherobots.sync.passes import Kind, Order
@@ -260,6 +261,27 @@ def test_folders_that_are_not_watched_are_left_to_the_scan_and_said(
     place.s3.wait_until(lambda: b"unseen by any watch" in place.keys().values(), 30)
     place.write(b"d/c")
     place.s3.wait_until(lambda: "d/c" in place.remote(), 30)
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs", "lustre", "9p"])
+def test_a_network_file_system_is_said_and_watched_all_the_same(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Events tell of what this machine changes, and the status says that what others change is left to the scan."""
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text(
+        "22 1 0:20 / / rw - overlay overlay rw\n"
+        f"30 22 0:30 / {place.home} rw - {kind} server:/home rw\n"
+    )
+    monkeypatch.setattr(mounts, "MOUNTINFO", mountinfo)
+    sync = place.engine(interval=3600.0, hints=True)
+    said = threading.Event()
+    words = f"network file system ({kind}): what other machines change is noticed by the scan"
+    sync.on_change = lambda status: said.set() if words in status.hints else None
+    sync.start()
+    assert said.wait(30)
+    place.write("a")
+    place.s3.wait_until(lambda: "a" in place.remote(), 30)
 
 
 def test_a_log_that_grows_all_the_time_is_not_sent_upon_every_hint(place: Place) -> None:

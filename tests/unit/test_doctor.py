@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from jupyter_wherobots.doctor import Checkup, State, checks, examine
-from jupyter_wherobots.home import Mode, Mount, Persistence
+from jupyter_wherobots.home import Mode, Persistence
 from jupyter_wherobots.layout import Layout, LayoutName, Place
+from jupyter_wherobots.mounts import Mount
 from jupyter_wherobots.s3.credentials import CredentialSource
 from jupyter_wherobots.settings import Configuration, load_settings
 from tests.conftest import SECRET_KEY, S3Environment

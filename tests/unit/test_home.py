@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_wherobots.home import Mode, Mount, decide, is_network, mount_of
+from jupyter_wherobots.home import Mode, decide
 from jupyter_wherobots.layout import LayoutName, Place, Problem
+from jupyter_wherobots.mounts import Mount, is_network, is_shared, mount_of
 from jupyter_wherobots.settings import Configuration
 
 GOOD = Configuration(
@@ -71,6 +72,22 @@ def test_a_network_mount_is_known_by_its_type_and_the_root_never_counts(
     mount: Mount, network: bool
 ) -> None:
     assert is_network(mount) is network
+
+
+@pytest.mark.parametrize(
+    ("mount", "shared"),
+    [
+        (NFS, True),
+        (Mount("/home/jovyan", "lustre"), True),
+        (Mount("/home/jovyan", "9p"), True),
+        (Mount("/home/jovyan", "virtiofs"), True),
+        (Mount("/home/jovyan", "ext4"), False),
+        (Mount("/", "9p"), False),
+    ],
+)
+def test_what_other_machines_may_change_is_known_by_its_type(mount: Mount, shared: bool) -> None:
+    """A network file system is shared with others, and so is what a host lends a virtual machine; the root is not."""
+    assert is_shared(mount) is shared
 
 
 MOUNTINFO = """\
