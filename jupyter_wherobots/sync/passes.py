@@ -153,6 +153,19 @@ class Passes:
             error=error,
         )
 
+    def unsent(self, halt: Halt) -> list[NotDurable]:
+        """All that is mirrored of a home that is not to be saved before S3 was listed, the most valuable first; sends nothing.
+
+        Raises WherobotsError if home cannot be looked at.
+        """
+        made = plan(self._scan(Order(), halt), self._engine.journal, judging=False)
+        message = "S3 could never be listed, so nothing was saved."
+        found = [
+            NotDurable(shown(path), Why.FAILED, message, unpack(stat).size)
+            for path, stat, _ in (put.entry for put in made.puts)
+        ]
+        return [*found, *made.not_durable.values()]
+
     def _scan(self, order: Order, halt: Halt) -> Scan:
         engine = self._engine
         engine.check_in_place()

@@ -130,7 +130,8 @@ class HomeSync:
         """The last pass, at stop: most valuable first, returns within ``deadline`` seconds whatever S3 does. Never raises.
 
         May be called a second time, once the kernels have ended; each call scans anew. Pushes nothing if
-        the listing at start was never completed. What was not saved is written down on both sides.
+        the listing at start was never completed, and names what lies in home then. What was not saved is written down on
+        both sides.
         """
         session = self._session
         until = Deadline(session.clock, deadline)
@@ -138,7 +139,7 @@ class HomeSync:
         session.interrupt()
         if not session.is_open:
             return session.not_made("The synchronisation never began.")
-        report = session.within(deadline, session.final_pass)
+        report = session.within(deadline, session.final_pass, session.name_unsent)
         session.write_down(report, until)
         return report
 

@@ -21,11 +21,13 @@ from .clock import Deadline
 from .failpoints import failpoint
 from .options import SyncOptions
 from .passes import Kind, Order, Passes
+from .patience import Halt
 from .schedule import Schedule
 from .status import (
     MAX_NAMED,
     Conflict,
     ConflictKind,
+    NotDurable,
     PassReport,
     Phase,
     RestoreReport,
@@ -84,6 +86,8 @@ class Session:
         self._closed = False
         self._watched: Collection[bytes] = ()
         self._remote_changes: tuple[Conflict, ...] = ()
+        self._unsent: list[NotDurable] = []
+        """What lies in home at a stop before S3 could be listed: all of it is at stake."""
 
     # -- opening and closing ----------------------------------------------------------------------------
 
@@ -255,14 +259,24 @@ class Session:
             report = self.not_made(str(error))
         self.schedule.passed_beside(order, report)
 
-    def within(self, seconds: float, work: Callable[[Deadline], PassReport]) -> PassReport:
-        """A pass in a thread of its own, which nobody waits for beyond the time that there is. Never raises."""
+    def within(
+        self,
+        seconds: float,
+        work: Callable[[Deadline], PassReport],
+        before: Callable[[Deadline], None] | None = None,
+    ) -> PassReport:
+        """A pass in a thread of its own, which nobody waits for beyond the time that there is. Never raises.
+
+        ``before`` does not wait until a pass or a listing that goes on is over.
+        """
         margin = min(_MARGIN, seconds / 4)
         inner = Deadline(self.clock, seconds - margin)
         found: list[PassReport] = []
 
         def run() -> None:
             try:
+                if before is not None:
+                    before(inner)
                 with self.passing:
                     found.append(work(inner))
             except Exception as error:
@@ -292,13 +306,26 @@ class Session:
         again = self.make_pass(Order(last=True), until)
         return again if again.complete or again.not_durable else report
 
+    def name_unsent(self, until: Deadline) -> None:
+        """See what a stop loses when S3 could never be listed. Never raises."""
+        engine, passes = self.opened(), self._passes
+        assert passes is not None
+        self._unsent = []
+        if engine.listed:
+            return
+        try:
+            self._unsent = passes.unsent(Halt(self.stopping, until))
+        except (WherobotsError, OSError, sqlite3.Error) as error:
+            log.warning("It could not be seen what in home is not saved: %s", error)
+
     def not_made(self, message: str) -> PassReport:
         """The report of a pass that could not be made or waited for: what was pending still is."""
         status = self.board.read()
+        unsent = self._unsent
         return PassReport(
             complete=False,
-            not_durable_count=status.pending_files,
-            not_durable=status.pending,
+            not_durable_count=len(unsent) or status.pending_files,
+            not_durable=tuple(unsent[:MAX_NAMED]) or status.pending,
             skipped=status.skipped,
             pending_deletes=status.pending_deletes,
             error=message,
@@ -315,12 +342,11 @@ class Session:
             last_stop.write(self.state, body)
         except OSError as error:
             log.warning("What was not saved could not be written down: %s", error)
-        if engine.listed:
-            thread = threading.Thread(
-                target=engine.write_down, args=(body, until), name="wherobots-note", daemon=True
-            )
-            thread.start()
-            thread.join(until.left())
+        thread = threading.Thread(
+            target=engine.write_down, args=(body, until), name="wherobots-note", daemon=True
+        )
+        thread.start()
+        thread.join(until.left())
 
     # -- what others changed, and a person's decisions --------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_wherobots.errors import AlreadyRunning, StorageFailed
+from jupyter_wherobots.sync import last_stop, session
 from jupyter_wherobots.sync.status import Phase, SyncStatus, Why
 from tests.strict_s3 import Fault
 from tests.sync.conftest import PREFIX, Place
@@ -247,16 +249,57 @@ def test_the_final_pass_saves_the_last_edit(place: Place) -> None:
     assert place.remote() == {"a": b"last"}
 
 
-def test_the_final_pass_saves_nothing_of_a_home_that_was_not_restored(place: Place) -> None:
-    place.write("skeleton")
-    place.s3.fail("ListObjectsV2", code="InternalError", times=None)
+@pytest.mark.parametrize("hangs", [False, True])
+def test_the_final_pass_names_what_lies_in_a_home_that_was_not_restored(
+    place: Place, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    """Whether S3 refuses to be listed or does not answer, nothing is sent, and what that costs is named on both sides."""
+    monkeypatch.setattr(session, "MAX_NAMED", 2)
+    names = {"skeleton": b"long ago", "d/nb.ipynb": b'{"cells": []}', "a": b"text"}
+    place.s3.put(place.key("theirs"), b"theirs")
+    if hangs:
+        place.s3.gate("ListObjectsV2")
+    else:
+        place.s3.fail("ListObjectsV2", code="InternalError", times=None)
     sync = place.engine()
     sync.start()
     assert not sync.wait_restored(0.3)
+    for name, body in names.items():
+        place.write(name, body)
+    began = time.monotonic()
     report = sync.final(2.0)
+    assert time.monotonic() - began < 3.0
+    sync.stop()
     assert not report.complete
-    assert "not restored" in (report.error or "")
-    assert place.s3.count("PutObject") == 0
+    assert ("not answer" if hangs else "not restored") in (report.error or "")
+    assert report.not_durable_count == 3
+    assert [each.path for each in report.not_durable] == ["d/nb.ipynb", "a"]
+    assert place.remote() == {"theirs": b"theirs"}
+    assert place.s3.count("DeleteObject") == 0
+    local = (place.state / "last-shutdown.json").read_bytes()
+    assert json.loads(local)["notSavedCount"] == 3
+    assert place.s3.body(PREFIX + last_stop.NAME) == local
+    place.s3.heal()
+    with place.engine() as again:
+        again.restore()
+        assert [each.path for each in again.status().lost_at_last_stop] == ["d/nb.ipynb", "a"]
+        assert again.run_pass().complete
+    assert place.remote() == {**names, "theirs": b"theirs"}
+
+
+def test_a_final_pass_that_comes_after_the_listing_names_what_it_does_not_save_itself(
+    place: Place,
+) -> None:
+    """A second stop, once S3 was listed after all, does not repeat what the first one had to give up."""
+    place.write("a")
+    place.s3.fail("ListObjectsV2", code="InternalError", times=None)
+    sync = place.engine()
+    sync.restore()
+    assert [each.path for each in sync.final(5.0).not_durable] == ["a"]
+    place.s3.heal()
+    sync.restore()
+    assert sync.final(5.0).complete
+    assert place.remote() == {"a": b"text"}
 
 
 def test_the_final_pass_of_what_never_began_says_so(place: Place) -> None:
