@@ -81,6 +81,7 @@ _OBSTORE_REASON = re.compile(r'\n +(?:message|error): "([^"\\]+)",\n')
 _OBSTORE_WORDS = {
     " - Received redirect without LOCATION": "PermanentRedirect",
     "Generic S3 error: Received non-partial response when range requested": "NotPartial",
+    " contained non UTF-8 characters": "OddHeader",
 }
 _XML_CODE = re.compile(r"<Code>([\w.]+)</Code>")
 _XML_MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
@@ -91,9 +92,9 @@ def s3_code(exc: BaseException) -> str:
     answered.
 
     Ours are ``NoNetwork``, ``Timeout``, ``ConnectionLost``, ``UntrustedCertificate``, ``NoTls``,
-    ``NoCredentials``, ``SignInExpired``, ``BadConfiguration``, ``BadParameter``, ``NotPartial`` and
-    ``NotS3``; ``HTTP404`` and the like for an answer that S3 would not give; the name of the
-    exception for anything else.
+    ``NoCredentials``, ``SignInExpired``, ``BadConfiguration``, ``BadParameter``, ``NotPartial``,
+    ``OddHeader`` and ``NotS3``; ``HTTP404`` and the like for an answer that S3 would not give; the
+    name of the exception for anything else.
     """
     answer = _answer(exc)
     if answer is not None:

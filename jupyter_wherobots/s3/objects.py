@@ -250,10 +250,12 @@ def _open_plain(
     try:
         result = obstore.get(s3.store, key, options=options)
     except BaseError as exc:
-        if s3_code(exc) != "NotPartial":
+        code = s3_code(exc)
+        if code == "NotPartial":
+            # rclone sends the right bytes with the status of a whole body (200): boto3 does not mind.
+            s3.ranges_through_boto3 = True
+        elif code != "OddHeader":  # metadata that is not ASCII, which boto3 does not mind either
             raise
-        # rclone sends the right bytes with the status of a whole body (200): boto3 does not mind.
-        s3.ranges_through_boto3 = True
         return None
     return _head_of_result(result), result.range, iter(result.stream(chunk)), lambda: None
 

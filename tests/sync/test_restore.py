@@ -297,6 +297,21 @@ def test_a_file_made_before_s3_could_be_listed_keeps_its_name(place: Place, tmp_
     assert place.remote() == place.local(home)
 
 
+def test_what_others_said_of_a_file_in_no_ascii_hinders_no_restore(
+    place: Place, tmp_path: Path
+) -> None:
+    """An object whose metadata comes as raw bytes is brought back, and kept aside when it is replaced."""
+    place.s3.put(PREFIX + "theirs", b"theirs", metadata={"author": "Jürgen"})
+    sync, home = elsewhere(place, tmp_path)
+    assert sync.restore().complete
+    assert place.local(home) == {"theirs": b"theirs"}
+    place.s3.put(PREFIX + "theirs", b"edited", metadata={"author": "Jürgen"})
+    (home / "theirs").write_bytes(b"mine")
+    assert sync.run_pass().complete
+    assert sorted(place.remote().values()) == [b"edited", b"mine"]
+    assert place.remote()["theirs"] == b"mine"
+
+
 def test_one_unreadable_object_is_named_and_stops_nothing(place: Place, tmp_path: Path) -> None:
     place.s3.put(PREFIX + "bad", b"bad")
     place.s3.put(PREFIX + "good", b"good")

@@ -96,6 +96,28 @@ def round_trip(s3: S3, key: str) -> None:
 # -- every key
 
 
+RAW = {"latin": "Jürgen", "utf8": "Jürgen".encode().decode("latin-1"), "control": "a\x80"}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_raw_bytes_in_the_metadata_hinder_no_reading(
+    s3: S3, strict_s3: StrictS3, name: str
+) -> None:
+    """AWS encodes metadata that is not ASCII (RFC 2047); of stores that send it raw, it is read as Latin-1."""
+    author = {"author": RAW[name]}
+    etag = strict_s3.put("key", BODY, metadata=author)
+    assert dict(head(s3, "key").metadata) == author
+    with get(s3, "key", condition=matches(etag)) as body:
+        assert body.read() == BODY
+        assert dict(body.metadata) == author
+    with get(s3, "key", byte_range=(10, 20)) as body:
+        assert body.read() == BODY[10:20]
+    assert not s3.ranges_through_boto3
+    strict_s3.put("key", BODY, content_type="text/plain; name=Jürgen")
+    with get(s3, "key") as body:
+        assert body.read() == BODY
+
+
 @pytest.mark.parametrize("key", [key for key, _ in KEYS])
 def test_every_legal_key_makes_the_round_trip(s3: S3, key: str) -> None:
     """Strict S3."""
