@@ -37,7 +37,6 @@ if TYPE_CHECKING:
         PassReport,
         Progress,
         RestoreReport,
-        Skipped,
         SyncStatus,
     )
 
@@ -239,10 +238,6 @@ def _tell_pass(report: PassReport, mirror: _Mirror, *, as_json: bool) -> ExitCod
     _tell_errors(report.restore.error if report.restore else None, report.error)
     if report.restore is not None:
         _tell_not_restored(report.restore)
-    unreadable = [each for each in report.skipped if each.reason.value == "unreadable"]
-    if unreadable:
-        print("Not looked at, so nothing in it is saved:", file=sys.stderr)
-        _tell_files(unreadable, len(unreadable))
     if count := report.not_durable_count:
         print(f"{count:,} {'file is' if count == 1 else 'files are'} not saved:", file=sys.stderr)
         _tell_files(report.not_durable, count)
@@ -279,7 +274,7 @@ def _tell_errors(*errors: str | None) -> None:
         print(f"  {DOCTOR}", file=sys.stderr)
 
 
-def _tell_files(files: Sequence[NotDurable | Skipped], count: int) -> None:
+def _tell_files(files: Sequence[NotDurable], count: int) -> None:
     for file in files[:_NAMED]:
         print(f"  {printable(file.path)}: {printable(file.message)}", file=sys.stderr)
     if count > _NAMED:

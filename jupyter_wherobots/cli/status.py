@@ -178,11 +178,6 @@ def lines(server: Running) -> list[str]:
     if sync["error"]:
         found.append(f"           {DOCTOR}")
     found += [f"           {printable(note)}" for note in sync["notes"]]
-    unread = [each for each in sync["skipped"] if each["reason"] == "unreadable"]
-    found += [
-        f"  unread   {printable(each['path'])}: {printable(each['message'])}"
-        for each in unread[:20]
-    ]
     found += [
         f"  waiting  {printable(file['path'])}: {printable(file['message'])}"
         for file in sync["pending"][:20]

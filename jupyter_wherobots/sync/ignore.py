@@ -75,7 +75,7 @@ _MESSAGES = {
     SkipReason.OWN_STATE: "The synchronisation's own state.",
     SkipReason.RULE: "Named by a rule in .wherobotsignore.",
     SkipReason.DATABASE_LOG: "The log of a SQLite database in use: what it says is saved with the database.",
-    SkipReason.UNREADABLE: "It cannot be read.",
+    SkipReason.UNREADABLE: "It belongs to the file system, and is not yours to read.",
     SkipReason.TEMPORARY: "A temporary file of an editor or of git.",
 }
 

@@ -180,8 +180,10 @@ class Passes:
                 break
             scan = scanner.scan()
         if b"" in scan.unread:
-            why = scan.skipped[-1].message if scan.skipped else "It cannot be read."
-            raise StorageFailed(f"{engine.home}: {why}")
+            at_home = scan.unreadable.get(b"/")
+            raise StorageFailed(
+                f"{engine.home}: {at_home.message if at_home else 'It cannot be read.'}"
+            )
         if some:
             return scan
         self.scan_seconds = engine.clock.monotonic() - began
@@ -197,6 +199,8 @@ class Passes:
         else:
             for put in made.puts:
                 self.unsaved.pop(put.entry.path, None)
+            for folder in scan.folders:
+                self.unsaved.pop(folder + b"/", None)  # it could be read
         self.unsaved.update(made.not_durable)
         self.unsaved.update(tally.not_durable)
         if order.kind is Kind.FULL and not scan.stopped:

@@ -177,7 +177,7 @@ def _was_edited(put: Put, moved: Put) -> bool:
 
 def plan(scan: Scan, journal: Journal, *, judging: bool = True) -> Plan:
     """The plan for what a scan found. ``judging``: absences count; else they only are the sources of moves."""
-    made = Plan()
+    made = Plan(not_durable=dict(scan.unreadable))
     _plan_puts(made, scan, journal)
     _plan_sightings(made, scan, journal)
     if judging:

@@ -34,9 +34,11 @@ from .ignore import (
     ruled,
 )
 from .journal import ATTENTION, Flag, Journal
-from .status import Skipped, SkipReason, shown
+from .status import NotDurable, Skipped, SkipReason, Why, shown
 
 _MAX_RULES = 1024 * 1024
+_LOST_AND_FOUND = b"lost+found"
+"""Where home is a file system of its own, this folder is fsck's, and root's."""
 _OURS = (b".~", STAGED)
 _READ_AGAIN = int(Flag.RACY | Flag.PENDING | Flag.ABSENT | Flag.BACK)
 _NOTED = ATTENTION & ~int(Flag.RACY | Flag.PENDING | Flag.BACK)
@@ -56,8 +58,9 @@ class Scan:
 
     ``missing``: journaled, and certainly not in home. ``hidden``: journaled, but not mirrored any more, or now. ``seen``: rows
     that are as the journal has them and want to be recorded as seen. ``folders`` and their stats. ``linked``: the paths
-    of each inode that has several names. ``unread``: folders that are there, but were not read. ``complete``: nothing was
-    left unread. ``moved``: a folder went, or was replaced, before it was read: what was in it may lie where was looked before.
+    of each inode that has several names. ``unread``: folders that are there, but were not read. ``unreadable``: what an error
+    kept from being looked at, a folder with a slash at its end. ``complete``: nothing was left unread. ``moved``: a folder
+    went, or was replaced, before it was read: what was in it may lie where was looked before.
     """
 
     files: int = 0
@@ -69,6 +72,7 @@ class Scan:
     folders: dict[bytes, os.stat_result] = field(default_factory=dict)
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)
     unread: list[bytes] = field(default_factory=list)
+    unreadable: dict[bytes, NotDurable] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     complete: bool = True
@@ -229,7 +233,7 @@ class _Walk:
                         continue
                     except OSError as error:
                         hidden.add(name)
-                        self._unreadable(inner, error)
+                        self._unreadable(inner, error, folder=True)
                         continue
                     below.append(_Folder(inner, (stat.st_dev, stat.st_ino), rules))
                 else:
@@ -315,8 +319,10 @@ class _Walk:
         if error.errno == errno.ESTALE:
             self._replaced.append(path)
             self.found.complete, self.found.moved = False, True
+        elif path == _LOST_AND_FOUND and isinstance(error, PermissionError):
+            return self._leave(path, SkipReason.UNREADABLE)
         else:
-            self._unreadable(path, error)
+            self._unreadable(path, error, folder=True)
         return []
 
     def judge_unreached(self) -> None:
@@ -414,11 +420,12 @@ class _Walk:
         text = message(reason, path.rstrip(b"/"))
         self.found.skipped.append(Skipped(shown(path), reason, text))
 
-    def _unreadable(self, path: bytes, error: OSError) -> None:
+    def _unreadable(self, path: bytes, error: OSError, *, folder: bool = False) -> None:
         self._hidden.setdefault(path, None)
         self.found.complete = False
         text = f"It cannot be read: {error.strerror or error}."
-        self.found.skipped.append(Skipped(shown(path) or ".", SkipReason.UNREADABLE, text))
+        path += b"/" if folder else b""
+        self.found.unreadable[path] = NotDurable(shown(path), Why.UNREADABLE, text)
 
 
 def _databases(folder: int, names: list[bytes]) -> dict[bytes, list[bytes]]:

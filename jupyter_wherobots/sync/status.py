@@ -49,7 +49,7 @@ class Why(str, Enum):
     one.
     """
     UNREADABLE = "unreadable"
-    """The file system refuses to let it be read."""
+    """The file system refuses to let it be read: a file, or a folder with all that is in it."""
     NOT_RESTORED = "not-restored"
     """Its version in S3 has not been restored yet, so the key is locked."""
     ANOTHER_INSTANCE = "another-instance"
@@ -74,7 +74,7 @@ class SkipReason(str, Enum):
     RULE = "rule"
     """Named by a ``.wherobotsignore`` file."""
     UNREADABLE = "unreadable"
-    """A folder that cannot be read; nothing in it is pushed or deleted."""
+    """What is the file system's own and not ours to read: ``lost+found`` in home."""
     DATABASE_LOG = "database-log"
     """The log of a SQLite database that is in use; what it says is saved with the database."""
     TEMPORARY = "temporary"
@@ -116,7 +116,10 @@ class Phase(str, Enum):
 
 @dataclass(frozen=True)
 class NotDurable:
-    """A file whose present content is not in S3, by name and with the reason."""
+    """A file whose present content is not in S3, by name and with the reason.
+
+    ``path`` ends with a slash where it is a folder that cannot be read.
+    """
 
     path: str
     why: Why

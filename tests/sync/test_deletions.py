@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_wherobots.sync.status import ConflictKind, SkipReason
+from jupyter_wherobots.sync.status import ConflictKind, Why
 from tests.strict_s3 import Fault
 from tests.sync.conftest import PREFIX, Place
 
@@ -119,7 +119,9 @@ def test_an_unreadable_folder_blocks_only_its_own_deletions(place: Place) -> Non
         with unreadable(place.home / "locked"):
             for _ in range(3):
                 report = sync.run_pass()
-            assert SkipReason.UNREADABLE in [each.reason for each in report.skipped]
+            assert [(each.path, each.why) for each in report.not_durable] == [
+                ("locked/", Why.UNREADABLE)
+            ]
         assert set(place.remote()) == {"keep", "locked/inside"}
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from jupyter_wherobots.sync import capture
 from jupyter_wherobots.sync.capture import Quiet
+from jupyter_wherobots.sync.clock import Deadline
 from jupyter_wherobots.sync.filestat import pack
 from jupyter_wherobots.sync.names import beside
+from jupyter_wherobots.sync.passes import Kind, Order
 from jupyter_wherobots.sync.scan import mounts_below
 from jupyter_wherobots.sync.status import ConflictKind, SkipReason, Why
 from tests.strict_s3 import Call
@@ -264,18 +266,66 @@ def test_what_nobody_may_read_is_named_and_nothing_of_it_is_lost(place: Place) -
             (place.home / name).chmod(mode)
         for _ in range(3):
             report = sync.run_pass()
-        assert [(each.path, each.why) for each in report.not_durable] == [("file", Why.UNREADABLE)]
-        assert {each.path for each in report.skipped if each.reason is SkipReason.UNREADABLE} == {
-            "d",
-            "names",
-            "listed/inside",
+        assert not report.complete
+        assert {(each.path, each.why) for each in report.not_durable} == {
+            (name, Why.UNREADABLE) for name in ("file", "d/", "names/", "listed/inside")
         }
+        assert report.skipped == ()
         saved = {name: name.encode() for name in ("d/inside", "names/inside", "listed/inside")}
         assert place.remote() == {**saved, "file": b"file", "other": b"edited too"}
         for name in modes:
             (place.home / name).chmod(0o755)
         assert sync.run_pass().complete
     assert place.remote() == place.local()
+
+
+def test_home_is_not_called_saved_while_a_folder_in_it_cannot_be_read(place: Place) -> None:
+    """Nobody knows what changed in it: "saved through" stays where it is, in the pass, at the stop and for the next start."""
+    place.write("d/inside")
+    with as_anybody(), place.engine() as sync:
+        assert sync.run_pass().complete
+        saved_at = sync.status().saved_at
+        (place.home / "d").chmod(0)
+        place.write("other")
+        assert not sync.run_pass().complete
+        assert sync.status().saved_at == saved_at
+        assert [each.path for each in sync.status().pending] == ["d/"]
+        assert [each.path for each in sync.final(5).not_durable] == ["d/"]
+        (place.home / "d").chmod(0o755)
+        assert sync.final(5).complete
+    assert place.remote() == place.local()
+
+
+def test_a_folder_that_can_be_read_again_is_no_more_missing(place: Place) -> None:
+    """A pass over some folders, which is all that a hint brings in a large home, is enough to see it."""
+    place.write("d/inside")
+    with as_anybody(), place.engine() as sync:
+        (place.home / "d").chmod(0)
+        assert [each.path for each in sync.run_pass().not_durable] == ["d/"]
+        (place.home / "d").chmod(0o755)
+        session = sync._session
+        with session.passing:
+            report = session.make_pass(
+                Order(Kind.FOLDERS, frozenset({b"d"})), Deadline(session.clock, None)
+            )
+        assert report.not_durable == ()
+    assert place.remote() == place.local()
+
+
+@pytest.mark.parametrize("path", ["lost+found", "d/lost+found"])
+def test_what_fsck_finds_in_home_is_not_ours_to_read(place: Place, path: str) -> None:
+    """Where home is a file system of its own, ``lost+found`` in it is root's; elsewhere it is a folder like any other."""
+    place.write("other")
+    (place.home / path).mkdir(parents=True)
+    with as_anybody(), place.engine() as sync:
+        (place.home / path).chmod(0)
+        report = sync.run_pass()
+        (place.home / path).chmod(0o700)
+    assert report.complete == (path == "lost+found")
+    named = report.skipped if report.complete else report.not_durable
+    assert [(each.path, each.message[:10]) for each in named] == [
+        (f"{path}/", "It belongs" if report.complete else "It cannot ")
+    ]
 
 
 def test_a_home_that_nobody_may_read_is_not_called_saved(place: Place) -> None:

@@ -119,7 +119,9 @@ def test_what_cannot_be_read_now_is_not_forgotten(
         (place.home / "gone").rmdir()
         (place.home / "new/empty").mkdir(parents=True)
         for _ in range(3):
-            assert sync.run_pass().complete
+            report = sync.run_pass()
+            assert report.error is None
+            assert [each.path for each in report.not_durable] == ["locked/"]
         sync.stop()
     there, home = elsewhere(place, tmp_path)
     assert there.restore().complete
