@@ -40,8 +40,8 @@ def start(strict_s3: StrictS3, s3_env: S3Environment, tmp_path: Path) -> Iterato
     running: list[JupyterProcess] = []
     contexts = []
 
-    def run(**environment: str) -> JupyterProcess:
-        context = jupyter(tmp_path, {**aws, **place, **environment})
+    def run(app: str = "server", **environment: str) -> JupyterProcess:
+        context = jupyter(tmp_path, {**aws, **place, **environment}, app=app)
         server = context.__enter__()
         contexts.append(context)
         running.append(server)
@@ -69,8 +69,9 @@ def edit(server: JupyterProcess, text: str = "the last edit") -> None:
     (server.home / "work" / "last.txt").write_text(text)
 
 
-def test_sigterm_saves_the_last_edit(start: Start, strict_s3: StrictS3) -> None:
-    server = start()
+@pytest.mark.parametrize("app", ["server", "lab"])
+def test_sigterm_saves_the_last_edit(start: Start, strict_s3: StrictS3, app: str) -> None:
+    server = start(app)
     edit(server)
     assert server.stop(signal.SIGTERM) == 0
     assert saved(strict_s3)["work/last.txt"] == b"the last edit"
@@ -143,6 +144,56 @@ def test_a_kernel_that_writes_until_the_end_is_waited_for(
     )
     assert server.stop(signal.SIGTERM) == 0
     assert saved(strict_s3)["by-the-kernel.txt"] == b"at exit"
+
+
+BROKEN = {
+    "the last pass": """
+from jupyter_wherobots.sync.service import HomeSync
+
+def broken(*args, **kwargs):
+    raise RuntimeError("broken by the configuration")
+
+HomeSync.final = broken
+""",
+    "the kernels": """
+from jupyter_server.serverapp import ServerApp
+
+clean = ServerApp.cleanup_kernels
+
+async def broken(self):
+    if not hasattr(self, "tried"):
+        self.tried = True
+        raise RuntimeError("broken by the configuration")
+    await clean(self)
+
+ServerApp.cleanup_kernels = broken
+""",
+    "the hook": """
+from jupyter_wherobots.app import WherobotsApp
+
+def broken(*args, **kwargs):
+    raise RuntimeError("broken by the configuration")
+
+WherobotsApp._tell = broken
+""",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_raises_inside_the_hook_does_not_keep_the_server(
+    start: Start, strict_s3: StrictS3, tmp_path: Path, what: str
+) -> None:
+    """jupyter_server runs on for ever when a stop hook raises: ours logs the failure, and the process ends as always."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "jupyter_server_config.py").write_text(BROKEN[what])
+    server = start()
+    edit(server)
+    begun = time.monotonic()
+    assert server.stop(signal.SIGTERM) == 0
+    assert time.monotonic() - begun < 15 + 6
+    assert "broken by the configuration" in server.output.text
+    if what != "the last pass":
+        assert saved(strict_s3)["work/last.txt"] == b"the last edit"
 
 
 def test_s3_gone_at_stop_ends_in_time_and_names_what_is_missing(
