@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from jupyter_wherobots.errors import StorageFailed
+from jupyter_wherobots.s3 import session
 from jupyter_wherobots.sync import passes
 from jupyter_wherobots.sync.database import open_here
 from jupyter_wherobots.sync.removal import Remover
@@ -402,6 +404,48 @@ def test_credentials_that_end_in_the_middle_lose_nothing_and_what_was_put_is_kno
         assert report.complete
         assert report.conflicts == ()
     assert place.remote() == place.local()
+
+
+@pytest.mark.parametrize("source", ["file", "program"])
+def test_a_running_mirror_takes_the_credentials_that_somebody_renews(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """Whether they are expired from the start or expire later: new ones in the shared file, or from a program, are enough."""
+    monkeypatch.setattr(session, "_RENEW_INTERVAL", 0.0)
+    answer, config = tmp_path / "credentials", tmp_path / "config"
+    config.write_text(f"[default]\ncredential_process = cat {answer}")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    if source == "program":
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    else:
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(answer))
+
+    signatures = place.s3.signatures
+
+    def issue(token: str) -> None:
+        """Only these credentials are taken from now on."""
+        signatures.session_token = token
+        said = {"Version": 1, "AccessKeyId": "k", "SecretAccessKey": "s", "SessionToken": token}
+        profile = f"aws_access_key_id = k\naws_secret_access_key = s\naws_session_token = {token}"
+        answer.write_text(json.dumps(said) if source == "program" else f"[default]\n{profile}\n")
+        signatures.expired = False
+
+    issue("first")
+    signatures.expired = True
+    refused = threading.Event()
+    sync = place.engine(interval=0.1)
+    sync.on_change = lambda status: refused.set() if "expired" in (status.error or "") else None
+    place.write("a", b"first")
+    sync.start()
+    for number in ("second", "third"):
+        assert refused.wait(30), sync.status()
+        issue(number)
+        place.s3.wait_until(lambda: place.remote() == place.local(), 30)
+        signatures.expired = True
+        place.write("a", number.encode())
+        refused.clear()
+    assert refused.wait(30)
 
 
 def test_files_that_are_refused_do_not_keep_the_others_waiting_for_ever(place: Place) -> None:
