@@ -86,11 +86,16 @@ def open_file(root: int, path: bytes) -> int:
             return os.open(name, _READ, dir_fd=found)
 
 
-def head(folder: int, name: bytes, size: int) -> bytes:
-    """What a file in an open folder begins with. Raises OSError."""
-    fd = os.open(name, _READ, dir_fd=folder)
+def head(root: int, path: bytes, size: int = 128) -> bytes:
+    """What a file begins with, as `open_file` opens it; nothing if it cannot be read."""
+    try:
+        fd = open_file(root, path)
+    except OSError:
+        return b""
     try:
         return os.read(fd, size)
+    except OSError:
+        return b""
     finally:
         os.close(fd)
 

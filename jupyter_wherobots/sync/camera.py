@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from . import beneath, capture, database, mappings
+from . import beneath, capture, database, mappings, sidecars
 from .capture import Captured, NotNowError, Quiet, Steady, VanishedError
 from .filestat import pack, unpack
 from .ground import Ground
@@ -30,7 +30,7 @@ class Camera:
             ground.stamp, lambda seconds: ground.clock.wait(ground.halt.stop, seconds)
         )
         self._started = ground.stamp()
-        self._open_here = database.open_here()
+        self._open_here = mappings.open_here()
         self._mapped = mappings.writable()
         self._small: dict[bytes, Captured] = {}
         self._large: dict[bytes, Steady] = {}
@@ -49,7 +49,7 @@ class Camera:
             captured = capture.whole(self._root, path, packed, self._quiet)
             if database.is_log(self._root, path, captured.body):
                 raise VanishedError
-            if not captured.body.startswith(database.MAGIC):
+            if not captured.body.startswith(sidecars.MAGIC):
                 return captured
             # A commit writes to the database, and only then is its log without effect: so if it was in the middle of one when
             # it was read, there is a log still, or it has changed.
@@ -102,7 +102,7 @@ class Camera:
         root = self._root
         if database.is_log(root, path, head):
             raise VanishedError
-        if head == database.MAGIC and database.has_live_log(root, path):
+        if head == sidecars.MAGIC and database.has_live_log(root, path):
             return database.snapshot(root, path, packed, self._ground.room)
         return None
 

@@ -6,7 +6,8 @@ writer. So while there is a live log, what is put under the database's name is a
 contains what the log says, and the log itself is not mirrored: a stale one beside it would be played into it.
 
 POSIX takes a process's locks on a file away when the process closes any descriptor of it. The server has databases open
-in this very process (notebook signatures, file ids), so a file that is open here is never opened by hand (`open_here`).
+in this very process (notebook signatures, file ids), so a file that is open here is never opened by
+hand (`mappings.open_here`).
 """
 
 from __future__ import annotations
@@ -20,41 +21,15 @@ from pathlib import Path
 from . import beneath
 from .capture import NotNowError, Steady
 from .filestat import unpack
-from .sidecars import LOGS, is_live, says_live
+from .sidecars import LOGS, is_live, may_be, says_live
 from .status import Why
 
-MAGIC = b"SQLite format 3\0"
 _BUSY = 0.25
 _LOCKED = (5, 6)
 """SQLITE_BUSY and SQLITE_LOCKED (sqlite3.SQLITE_BUSY only exists from Python 3.11 on)."""
 _ATTEMPTS = 2
 """So often is a locked database asked, a quarter of a second apart."""
 _RESERVE = 64 * 1024 * 1024
-
-
-def open_here() -> frozenset[tuple[int, int]]:
-    """The (device, inode) of every file that this process has open."""
-    found = set()
-    with contextlib.suppress(OSError):
-        for name in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(OSError):
-                info = os.stat(f"/proc/self/fd/{name}")
-                found.add((info.st_dev, info.st_ino))
-    return frozenset(found)
-
-
-def may_be(folder: int, name: bytes) -> bool:
-    """Whether a file in a folder may be a database: it begins like one, or is empty, or must not be opened by hand.
-
-    An encrypted one does not: SQLite cannot copy it, so it and its logs are files like others.
-    """
-    try:
-        info = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if not info.st_size or (info.st_dev, info.st_ino) in open_here():
-            return True
-        return beneath.head(folder, name, len(MAGIC)) == MAGIC
-    except OSError:
-        return True
 
 
 def has_live_log(root: int, path: bytes) -> bool:

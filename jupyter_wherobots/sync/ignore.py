@@ -159,6 +159,11 @@ class Ignore:
         return SkipReason.RULE if verdict else None
 
 
+def is_cache(head: bytes) -> bool:
+    """Whether a CACHEDIR.TAG that begins with these bytes means it."""
+    return head.startswith(CACHE_SIGNATURE)
+
+
 def is_private_key(head: bytes) -> bool:
     """Whether a file that begins with these bytes is a private key."""
     return _PRIVATE_KEY.match(head) is not None

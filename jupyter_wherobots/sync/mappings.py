@@ -1,6 +1,6 @@
-"""Files that some process writes to through memory (`numpy.memmap` and its like).
+"""Files that processes hold: those that some write to through memory (`numpy.memmap` and its like), those open in this one.
 
-Such a write changes no stat: the kernel stamps the file at the first store into a clean page, and every later one is silent
+A write through memory changes no stat: the kernel stamps the file at the first store into a clean page, and every later one is silent
 until the page was written back, half a minute later or, on tmpfs, never. What was read of a mapped file may be stale at once.
 """
 
@@ -25,4 +25,15 @@ def writable() -> frozenset[int]:
         for process in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError), open(f"/proc/{process}/maps", "rb") as maps:
                 found.update(map(int, _WRITABLE.findall(maps.read())))
+    return frozenset(found)
+
+
+def open_here() -> frozenset[tuple[int, int]]:
+    """The (device, inode) of every file that this process has open."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                info = os.stat(f"/proc/self/fd/{name}")
+                found.add((info.st_dev, info.st_ino))
     return frozenset(found)

@@ -31,7 +31,6 @@ from . import beneath, landing, sidecars
 from .arrivals import Arrivals, Wish, folders_above, local_stat, order
 from .clock import Clock
 from .crew import Crew, Governor
-from .database import MAGIC
 from .failpoints import failpoint
 from .filestat import nearest, unpack
 from .journal import Flag, Journal, Origin, Row
@@ -338,7 +337,11 @@ class Restorer:
         for number, chunk in enumerate(body.chunks):
             if self._halt.is_set():
                 raise Cancelled("The restore was stopped.")
-            if not number and chunk.startswith(MAGIC) and beneath.is_missing(self._root, path):
+            if (
+                not number
+                and chunk.startswith(sidecars.MAGIC)
+                and beneath.is_missing(self._root, path)
+            ):
                 self._move_logs(path, self._aside)
             yield chunk
 

@@ -12,22 +12,21 @@ import os
 import stat as st
 import struct
 from collections.abc import Container, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from ..s3.client import Stop
-from . import beneath, database, sidecars
+from . import beneath, sidecars
 from .filestat import pack, pack_members
 from .ignore import (
-    CACHE_SIGNATURE,
     CACHE_TAG,
     RULES_FILE,
     SSH,
     STAGED,
     Ignore,
     Rules,
+    is_cache,
     is_private_key,
     message,
     parse,
@@ -201,7 +200,11 @@ class _Walk:
         names = [os.fsencode(entry.name) for entry in listing]
         if info.st_dev != self._device:
             return self._leave(path, SkipReason.OTHER_DEVICE)
-        if CACHE_TAG in names and b"pyvenv.cfg" not in names and _is_cache(fd):
+        if (
+            CACHE_TAG in names
+            and b"pyvenv.cfg" not in names
+            and is_cache(beneath.head(fd, CACHE_TAG))
+        ):
             return self._leave(path, SkipReason.CACHE)
         if RULES_FILE in names:
             rules = self._rules(path, fd, rules)
@@ -210,7 +213,7 @@ class _Walk:
         found.folders[path] = info
         prefix = path + b"/" if path else b""
         known = self._journal.folder(path)
-        databases = _databases(fd, names)
+        databases = sidecars.in_use(fd, names)
         logs = {name for live in databases.values() for name in live}
         look_closer = bool(rules or self._mounts or logs) or ignore.looks_closer(path)
         hidden: set[bytes] = set()
@@ -247,7 +250,7 @@ class _Walk:
                     reason = SkipReason.OTHER_DEVICE
                 if reason is None and name in logs:
                     reason = SkipReason.DATABASE_LOG
-                if reason is None and path == SSH and _is_private_key(fd, name):
+                if reason is None and path == SSH and is_private_key(beneath.head(fd, name)):
                     brought_back = ruled(rules, inner, False) is False
                     reason = None if brought_back else SkipReason.CREDENTIALS
                 if reason is not None:
@@ -276,7 +279,7 @@ class _Walk:
             except struct.error:
                 packed = pack(stat)
             if name in databases:
-                packed = _together(fd, stat, databases[name])
+                packed = sidecars.together(fd, stat, databases[name])
             row = known.get(name)
             if row is not None and row.stat == packed:
                 if row.flags & ATTENTION:
@@ -426,38 +429,3 @@ class _Walk:
         text = f"It cannot be read: {error.strerror or error}."
         path += b"/" if folder else b""
         self.found.unreadable[path] = NotDurable(shown(path), Why.UNREADABLE, text)
-
-
-def _databases(folder: int, names: list[bytes]) -> dict[bytes, list[bytes]]:
-    """The databases in a folder that are in use, with their logs."""
-    if not any(name.endswith(sidecars.SUFFIXES) for name in names):
-        return {}
-    found = sidecars.logs(set(names)).items()
-    lives = ((main, sidecars.live(folder, candidates)) for main, candidates in found)
-    return {main: live for main, live in lives if live and database.may_be(folder, main)}
-
-
-def _together(folder: int, main: os.stat_result, logs: list[bytes]) -> bytes:
-    """The packed stat of a database with those of its logs that are still there."""
-    parts = []
-    for name in logs:
-        with suppress(FileNotFoundError):
-            parts.append(os.stat(name, dir_fd=folder, follow_symlinks=False))
-    return sidecars.together(main, parts)
-
-
-def _is_cache(folder: int) -> bool:
-    """Whether the CACHEDIR.TAG in a folder means it."""
-    return _head(folder, CACHE_TAG, len(CACHE_SIGNATURE)) == CACHE_SIGNATURE
-
-
-def _is_private_key(folder: int, name: bytes) -> bool:
-    """Whether a file in a folder is a private key."""
-    return is_private_key(_head(folder, name, 128))
-
-
-def _head(folder: int, name: bytes, size: int) -> bytes:
-    """What a file in a folder begins with; nothing if it cannot be read."""
-    with suppress(OSError):
-        return beneath.head(folder, name, size)
-    return b""

@@ -17,7 +17,7 @@ import pytest
 from jupyter_wherobots.errors import StorageFailed
 from jupyter_wherobots.s3 import session
 from jupyter_wherobots.sync import passes
-from jupyter_wherobots.sync.database import open_here
+from jupyter_wherobots.sync.mappings import open_here
 from jupyter_wherobots.sync.removal import Remover
 from jupyter_wherobots.sync.status import Why
 from tests.strict_s3 import Call, Fault, When
