@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,25 +36,37 @@ def is_shared(mount: Mount) -> bool:
     return is_network(mount) or (mount.point != "/" and mount.kind in _OF_THE_HOST)
 
 
-def mount_of(directory: Path, mountinfo: Iterable[str] | None = None) -> Mount | None:
+def mount_of(directory: Path, mountinfo: bytes | None = None) -> Mount | None:
     """The mount a directory lies on, or None where ``/proc/self/mountinfo`` cannot be read (not Linux)."""
-    if mountinfo is None:
-        try:
-            mountinfo = MOUNTINFO.read_text(errors="surrogateescape").splitlines()
-        except OSError:
-            return None
-    real = os.path.realpath(directory)
-    best: Mount | None = None
-    for line in mountinfo:
-        fields, _, rest = line.partition(" - ")
-        # proc(5): octal escapes for space, tab, newline and backslash.
-        point = (
-            fields.split()[4].encode().decode("unicode_escape")
-            if "\\" in line
-            else fields.split()[4]
-        )
-        inside = point in ("/", real) or real.startswith(point + "/")
+    real = os.fsencode(os.path.realpath(directory))
+    best: tuple[bytes, bytes] | None = None
+    for point, kind in _mounts(_read() if mountinfo is None else mountinfo):
+        inside = point in (b"/", real) or real.startswith(point + b"/")
         # Later lines are mounted over earlier ones.
-        if inside and (best is None or len(point) >= len(best.point)):
-            best = Mount(point, rest.split()[0])
-    return best
+        if inside and (best is None or len(point) >= len(best[0])):
+            best = point, kind
+    return None if best is None else Mount(*map(os.fsdecode, best))
+
+
+def mounts_below(directory: Path) -> frozenset[bytes]:
+    """The mount points inside a directory, relative to it; none where the system does not tell."""
+    prefix = os.fsencode(os.path.realpath(directory)).rstrip(b"/") + b"/"
+    points = (point for point, _ in _mounts(_read()))
+    return frozenset(point[len(prefix) :] for point in points if point.startswith(prefix))
+
+
+def _read() -> bytes:
+    try:
+        return MOUNTINFO.read_bytes()
+    except OSError:
+        return b""
+
+
+def _mounts(mountinfo: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Where each is mounted, and its type. In bytes: a name need not be UTF-8, and may have what text would split at."""
+    for line in mountinfo.split(b"\n"):
+        fields, _, rest = line.partition(b" - ")
+        if rest:
+            # proc(5): space, tab, newline and backslash are octal escapes.
+            point = fields.split(b" ")[4].decode("unicode_escape").encode("latin-1")
+            yield point, rest.split(b" ")[0]

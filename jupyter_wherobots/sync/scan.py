@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ..mounts import mounts_below
 from ..s3.client import Stop
 from . import beneath, sidecars
 from .filestat import pack, pack_members
@@ -77,19 +78,6 @@ class Scan:
     complete: bool = True
     moved: bool = False
     stopped: bool = False
-
-
-def mounts_below(home: Path) -> frozenset[bytes]:
-    """The mount points inside home, relative to it; none where the system does not tell."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
-    except OSError:
-        return frozenset()
-    prefix = os.fsencode(os.path.realpath(home)).rstrip(b"/") + b"/"
-    points = (line.split(b" ", 5)[4] for line in lines)
-    # proc(5): space, tab, newline and backslash are octal escapes.
-    plain = (point.decode("unicode_escape").encode("latin-1") for point in points)
-    return frozenset(p[len(prefix) :] for p in plain if p.startswith(prefix))
 
 
 class Scanner:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_wherobots.mounts import mounts_below
 from jupyter_wherobots.sync import capture
 from jupyter_wherobots.sync.capture import Quiet
 from jupyter_wherobots.sync.clock import Deadline
 from jupyter_wherobots.sync.filestat import pack
 from jupyter_wherobots.sync.names import beside
 from jupyter_wherobots.sync.passes import Kind, Order
-from jupyter_wherobots.sync.scan import mounts_below
 from jupyter_wherobots.sync.status import ConflictKind, SkipReason, Why
 from tests.strict_s3 import Call
 from tests.sync.conftest import PREFIX, Place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,14 +91,16 @@ def test_what_other_machines_may_change_is_known_by_its_type(mount: Mount, share
     assert is_shared(mount) is shared
 
 
-MOUNTINFO = """\
+MOUNTINFO = os.fsencode("""\
 22 1 0:20 / / rw,relatime - overlay overlay rw
 30 22 0:30 / /home rw shared:1 - nfs4 server:/home rw
 31 30 0:31 / /home/u1/scratch rw - tmpfs tmpfs rw
 32 22 0:32 / /mnt/with\\040space rw - fuse.sshfs x rw
 33 22 0:33 / /home rw - ext4 /dev/sda rw
 34 22 0:34 / /hom rw - cifs //x rw
-"""
+35 22 0:35 / /mnt/café\\040noir rw - nfs4 x rw
+36 22 0:36 / /mnt/\udcff\\134\u2028x rw - nfs4 x rw
+""")
 
 
 @pytest.mark.parametrize(
@@ -107,12 +110,14 @@ MOUNTINFO = """\
         ("/home/u1", Mount("/home", "ext4")),
         ("/home/u1/scratch/x", Mount("/home/u1/scratch", "tmpfs")),
         ("/mnt/with space/x", Mount("/mnt/with space", "fuse.sshfs")),
+        ("/mnt/café noir/x", Mount("/mnt/café noir", "nfs4")),
+        ("/mnt/\udcff\\\u2028x/y", Mount("/mnt/\udcff\\\u2028x", "nfs4")),
     ],
 )
 def test_the_mount_is_the_longest_and_last_that_holds_the_directory(
     directory: str, mount: Mount
 ) -> None:
-    assert mount_of(Path(directory), MOUNTINFO.splitlines()) == mount
+    assert mount_of(Path(directory), MOUNTINFO) == mount
 
 
 def test_this_machine_has_a_mount_for_its_root() -> None:
