@@ -242,10 +242,11 @@ def test_a_restart_whose_listing_fails_is_made_good_when_s3_works_again(place: P
     sync.start()
     place.s3.wait_until(lambda: down.hits > 0 and "b" in place.remote(), 20)
     assert not sync.status().restored
+    back = threading.Event()
+    sync.on_change = lambda status: back.set() if status.restored else None
     place.s3.heal()
-    place.s3.wait_until(
-        lambda: place.local() == {"a": b"theirs", "b": b"text", "new": b"theirs"}, 20
-    )
+    assert back.wait(20)
+    assert place.local() == {"a": b"theirs", "b": b"text", "new": b"theirs"}
 
 
 class Pauses(QuickClock):
