@@ -19,6 +19,7 @@ from pathlib import Path
 from .. import __version__
 from ..errors import AccessDenied, StorageFailed, WherobotsError
 from ..layout import INTERNAL
+from ..mounts import mounts_below
 from ..s3.bucket import server_time
 from ..s3.client import S3, Stop
 from ..s3.multipart import abort, list_uploads
@@ -40,7 +41,7 @@ from .patience import Halt, Patience
 from .remote import FULL, Remote
 from .restore import Restorer
 from .review import RemoteView, review
-from .scan import Scanner, mounts_below
+from .scan import Scanner
 from .status import (
     MAX_NAMED,
     Conflict,

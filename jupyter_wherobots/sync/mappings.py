@@ -1,7 +1,8 @@
 """Files that processes hold: those that some write to through memory (`numpy.memmap` and its like), those open in this one.
 
-A write through memory changes no stat: the kernel stamps the file at the first store into a clean page, and every later one is silent
-until the page was written back, half a minute later or, on tmpfs, never. What was read of a mapped file may be stale at once.
+A write through memory changes no stat: the kernel stamps the file at the first store into a clean page, and every later one
+is silent until the page was written back, half a minute later or, on tmpfs, never. What was read of a mapped file may be
+stale at once.
 """
 
 from __future__ import annotations
