@@ -335,8 +335,8 @@ class Session:
         """Write what was not saved where the next start finds it; in S3 as far as the time allows."""
         with self._opening:
             engine = self._engine
-        if engine is None:
-            return
+        if engine is None or not (engine.listed or report.not_durable_count):
+            return  # nothing new to say: what the stop before this one lost has not been told yet
         body = last_stop.packed(report, self.clock.now())
         try:
             last_stop.write(self.state, body)

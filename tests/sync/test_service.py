@@ -302,6 +302,26 @@ def test_a_final_pass_that_comes_after_the_listing_names_what_it_does_not_save_i
     assert place.remote() == {"a": b"text"}
 
 
+def test_a_stop_with_nothing_to_lose_leaves_what_an_earlier_one_lost_to_be_told(
+    place: Place, tmp_path: Path
+) -> None:
+    """A new machine that S3 did not answer, between the one that lost something and the one that says so."""
+    place.write("lost")
+    with place.engine() as sync:
+        sync.restore()
+        place.s3.fail("PutObject", code="InternalError", key=place.key("lost"), times=None)
+        assert [each.path for each in sync.final(5.0).not_durable] == ["lost"]
+    place.s3.heal()
+    place.s3.fail("ListObjectsV2", code="InternalError", times=None)
+    with place.engine(home=tmp_path / "second", state=tmp_path / "second-state") as sync:
+        sync.restore()
+        assert not sync.final(5.0).complete
+    place.s3.heal()
+    with place.engine(home=tmp_path / "third", state=tmp_path / "third-state") as sync:
+        sync.restore()
+        assert [each.path for each in sync.status().lost_at_last_stop] == ["lost"]
+
+
 def test_the_final_pass_of_what_never_began_says_so(place: Place) -> None:
     report = place.engine().final(1.0)
     assert not report.complete
