@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_wherobots.sync import restore
+from jupyter_wherobots.sync import settling
 from jupyter_wherobots.sync.status import SkipReason
 from tests.strict_s3 import Call
 from tests.sync.conftest import Place
@@ -99,7 +99,7 @@ def test_a_log_from_before_the_start_is_not_played_into_what_comes_from_s3(
 
     with place.engine() as sync:
         if interrupted:
-            monkeypatch.setattr(restore, "failpoint", kill)
+            monkeypatch.setattr(settling, "failpoint", kill)
             assert not sync.restore().complete
             monkeypatch.undo()
         assert sync.restore().complete

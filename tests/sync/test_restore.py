@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_wherobots.sync import restore
+from jupyter_wherobots.sync import settling
 from jupyter_wherobots.sync.service import HomeSync
 from jupyter_wherobots.sync.status import ConflictKind
 from tests.strict_s3 import Call, Fault
@@ -174,7 +174,7 @@ def test_a_file_that_was_moved_is_said_although_its_place_stays_empty(
         if name == "restore.set-aside":
             place.s3.fail("GetObject", code="InternalError", key=PREFIX + "a", times=None)
 
-    monkeypatch.setattr(restore, "failpoint", outage)
+    monkeypatch.setattr(settling, "failpoint", outage)
     with place.engine() as sync:
         report = sync.restore()
         assert not report.complete

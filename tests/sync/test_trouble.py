@@ -178,7 +178,7 @@ def test_a_put_that_arrives_long_after_its_pass_harms_nothing(place: Place, know
         file.write_bytes(b"two")
         before = place.asked("PutObject", "a")
         place.s3.on("PutObject", linger, key=place.key("a"), times=1)
-        assert not sync.run_pass(deadline=0.5).complete
+        assert not sync.run_pass(deadline=2.0).complete
         file.write_bytes(b"three")
         report = sync.run_pass()
         assert report.complete, report
