@@ -6,7 +6,8 @@ import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { CommandRegistry } from '@lumino/commands';
 import { CommandIDs } from './commands';
-import type { BrowserModel } from './model/browser';
+import type { BrowserModel, IPosition } from './model/browser';
+import type { ISort } from './model/order';
 
 const KEY = 'jupyter-wherobots:place';
 
@@ -20,15 +21,58 @@ export async function rememberPlace(
   restored: Promise<void>
 ): Promise<void> {
   const [kept] = await Promise.all([state.fetch(KEY), restored]);
-  const path = (kept as { path?: unknown } | undefined)?.path;
-  if (
-    typeof path === 'string' &&
-    path.startsWith('/') &&
-    browser.path === '/'
-  ) {
-    browser.go(path);
+  const { path, sort } = (kept ?? {}) as { path?: unknown; sort?: unknown };
+  if (isSort(sort)) {
+    browser.order = sort;
   }
-  browser.moved.connect((_, now) => void state.save(KEY, { path: now }));
+  if (browser.path === '/') {
+    if (typeof path === 'string' && path.startsWith('/')) {
+      browser.go(path);
+    }
+    const position = recall(browser.path);
+    if (position) {
+      browser.comeBack(position);
+    }
+  }
+  let saved = '';
+  const save = (): void => {
+    const now = { path: browser.path, sort: { ...browser.order } };
+    if (saved !== JSON.stringify(now)) {
+      saved = JSON.stringify(now);
+      void state.save(KEY, now);
+    }
+  };
+  save();
+  browser.changed.connect(save);
+  // The row and how far the list was scrolled: for this tab alone, and without a request for every step.
+  window.addEventListener('pagehide', () => {
+    const { path, position } = browser;
+    sessionStorage.setItem(storageKey(), JSON.stringify({ path, position }));
+  });
+}
+
+function storageKey(): string {
+  return `${KEY}:${PageConfig.getBaseUrl()}`;
+}
+
+/** Where in a folder this tab was before the reload, or null. */
+function recall(path: string): IPosition | null {
+  const kept = sessionStorage.getItem(storageKey());
+  const last = kept === null ? null : (JSON.parse(kept) as Partial<IKept>);
+  return last?.path === path ? (last.position ?? null) : null;
+}
+
+interface IKept {
+  path: string;
+  position: IPosition;
+}
+
+function isSort(given: unknown): given is ISort {
+  const { key, descending } = (given ?? {}) as Partial<ISort>;
+  return (
+    (key === 'name' || key === 'size' || key === 'modified') &&
+    typeof descending === 'boolean'
+  );
 }
 
 /** Follow links that name a path. */

@@ -160,6 +160,54 @@ def test_a_reload_comes_back_to_the_folder(
     expect(panel.row("file.txt")).to_be_visible()
 
 
+def test_the_order_goes_along(
+    seed: Seed, panel: Panel, page: Page, lab_server: JupyterProcess, s3: StrictS3
+) -> None:
+    """Into other folders and over a reload; a long one begins as it comes, and its header says so."""
+    for name, size in (("a", 1), ("b", 300), ("deep/c", 1), ("deep/d", 300)):
+        seed(f"{OWN}{name}", body=b"x" * size)
+    s3.generate(f"{ORGANIZATION}/{OWN}many/", 1500)
+    panel.go(OWN)
+    columns = {
+        name: panel.region.get_by_role("columnheader", name=name) for name in ("Name", "Size")
+    }
+    columns["Size"].get_by_role("button").click()
+    panel.expect_rows("deep", "many", "b", "a")
+    panel.enter("deep")
+    panel.expect_rows("d", "c")
+    with page.expect_response(lambda response: "/api/workspaces/" in response.url):
+        page.keyboard.press("Backspace")
+        panel.expect_rows("deep", "many", "b", "a")
+    open_lab(page, lab_server, "lab")
+    panel.expect_rows("deep", "many", "b", "a")
+    expect(columns["Size"]).to_have_attribute("aria-sort", "descending")
+    panel.enter("many")
+    expect(panel.row("00000000.bin")).to_be_visible()
+    expect(columns["Name"]).to_have_attribute("aria-sort", "ascending")
+    columns["Size"].get_by_role("button").click()
+    expect(panel.region.get_by_text("1,500 items")).to_be_visible()
+    expect(columns["Size"]).to_have_attribute("aria-sort", "descending")
+
+
+def test_a_reload_comes_back_to_the_row(
+    seed: Seed, panel: Panel, page: Page, lab_server: JupyterProcess
+) -> None:
+    """Where it was in sight, not where the list would be scrolled for it."""
+    seed(*(f"{OWN}folder/{n:03}" for n in range(300)))
+    with page.expect_response(lambda response: "/api/workspaces/" in response.url):
+        panel.go(f"{OWN}folder/")
+        expect(panel.row("000")).to_be_visible()
+    panel.grid.focus()
+    page.keyboard.type("150")
+    panel.expect_selected("150")
+    before = panel.grid.evaluate("grid => { grid.scrollTop += 390; return grid.scrollTop; }")
+    expect(panel.row("164")).to_be_visible()
+    open_lab(page, lab_server, "lab")
+    panel.expect_selected("150")
+    after = panel.grid.evaluate("grid => grid.scrollTop")
+    assert abs(after - before) < 30
+
+
 def test_a_link_leads_to_a_path(seed: Seed, page: Page, lab_server: JupyterProcess) -> None:
     seed("data/shared/a folder/file.txt")
     open_lab(page, lab_server, "lab?managed-storage=/data/shared/a%20folder/file.txt")

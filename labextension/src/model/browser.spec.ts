@@ -59,14 +59,57 @@ test('a long folder stays in the order of the storage until it is sorted', async
   await until(() => browser.rows[1]?.size === 0);
 });
 
+test('the order goes along, but does not have a long folder read', async () => {
+  const many = Array.from({ length: 1500 }, (_, i) =>
+    entry(`/d/${1000 + i}`, { size: i })
+  );
+  const pages = new Pages(
+    entry('/s/a', { size: 1 }),
+    entry('/s/b', { size: 2 }),
+    ...many
+  );
+  const browser = await shown(pages, '/s/');
+  browser.sortBy('size');
+  await until(() => names(browser).join() === 'b,a');
+  browser.go('/d/');
+  await until(() => browser.rows.length === 1000);
+  expect([browser.sort.key, browser.gathering]).toEqual(['name', false]);
+  browser.inSight(900, 930);
+  await until(() => browser.folder.complete);
+  expect(browser.rows[0]?.name).toBe('1000');
+  browser.go('/s/');
+  await until(() => names(browser).join() === 'b,a');
+  browser.go('/d/');
+  expect(browser.sort.key).toBe('name');
+  browser.sortBy('size');
+  await until(() => browser.rows[0]?.size === 1499);
+});
+
+test('one comes back to the row and the place, as far as they are there', async () => {
+  const pages = new Pages(entry('/d/a', { size: 1 }), entry('/d/b'));
+  const browser = new BrowserModel(pages);
+  browser.order = { key: 'size', descending: true };
+  browser.go('/d/');
+  browser.comeBack({ row: '/d/a', first: 1 });
+  browser.visible = true;
+  await until(() => browser.start !== null);
+  expect(names(browser)).toEqual(['b', 'a']);
+  expect(browser.selection.selected).toEqual(['/d/a']);
+  expect(browser.start?.first).toBe(1);
+  browser.go('/other/');
+  browser.comeBack({ row: '/other/gone', first: 0 });
+  await until(() => browser.start?.row === '/other/gone');
+  expect(browser.selection.active).toBeNull();
+});
+
 test('the next page is fetched before it is needed', async () => {
   const pages = new Pages(
     ...Array.from({ length: 2500 }, (_, i) => entry(`/d/${1000 + i}`))
   );
   const browser = await shown(pages);
-  browser.inSight(30);
+  browser.inSight(0, 30);
   await until(() => browser.rows.length === 2000);
-  browser.inSight(40);
+  browser.inSight(10, 40);
   expect(pages.calls).toHaveLength(2);
 });
 

@@ -27,6 +27,12 @@ export interface INaming {
   name: string;
 }
 
+/** Where somebody was in a list: the selected row's key, if one was, and the first row in sight. */
+export interface IPosition {
+  row: string | null;
+  first: number;
+}
+
 /** A folder that must be there, because an entry lies in it: asking S3 for each of many files that arrive would be in vain. */
 function folderAbove(entry: IEntry, path: string): IEntry {
   const start = entry.uri.length - entry.path.length;
@@ -74,6 +80,31 @@ export class BrowserModel {
 
   get sort(): ISort {
     return this._sort;
+  }
+
+  /** The order that was asked for last, which folders are shown in; a long one only if it was asked for in there. */
+  get order(): ISort {
+    return this._order;
+  }
+  set order(sort: ISort) {
+    this._order = sort;
+    if (!this._ordered) {
+      this._sort = sort;
+      this._arrange();
+    }
+  }
+
+  /** Where one is now, for `comeBack` after a reload. */
+  get position(): IPosition {
+    const { active } = this.selection;
+    const selected = active !== null && this.selection.has(active);
+    const first = this._firstRowInSight;
+    return this._awaited ?? { row: selected ? active : null, first };
+  }
+
+  /** Where the list begins to be shown, once; null if that is its top. */
+  get start(): IPosition | null {
+    return this._start;
   }
 
   /** Whether the rest of a long folder is being read because sorting, filtering or a row that is looked for needs it. */
@@ -156,12 +187,16 @@ export class BrowserModel {
       this._filter = '';
       this._filtering = false;
       this._endSearch();
-      this._sort = BY_NAME;
+      this._sort = this._order;
+      this._ordered = false;
       this._gathering = false;
       this._rows = [];
       this._keys = [];
+      this._firstRowInSight = 0;
       this._lastRowInSight = 0;
     }
+    this._awaited = null;
+    this._start = null;
     this._sought = null;
     this._missing = null;
     this.selection.reset(select);
@@ -184,6 +219,12 @@ export class BrowserModel {
     this._arrange();
   }
 
+  /** Once the rows are here, stand where one was in this folder, if that is among them: no further page is read for it. */
+  comeBack(position: IPosition): void {
+    this._awaited = position;
+    this._arrange();
+  }
+
   /** Go to the parent and stand on the folder we come from. */
   up(): void {
     if (this.path !== '/') {
@@ -203,8 +244,10 @@ export class BrowserModel {
   }
 
   /** Tell which rows are in sight, so that the next page is here before it is needed. */
-  inSight(last: number): void {
+  inSight(first: number, last: number): void {
+    this._firstRowInSight = first;
     this._lastRowInSight = last;
+    this._start = null;
     const { folder } = this;
     const ahead = this._rows.length - last;
     if (
@@ -228,6 +271,8 @@ export class BrowserModel {
       key,
       descending: sort.key === key ? !sort.descending : first
     };
+    this._order = this._sort;
+    this._ordered = true;
     this._arrange();
   }
 
@@ -274,6 +319,7 @@ export class BrowserModel {
       return;
     }
     this._sort = BY_NAME;
+    this._ordered = false;
     this._filter = '';
     this._sought = null;
     this._arrange();
@@ -357,6 +403,9 @@ export class BrowserModel {
   /** Work out the rows from the entries, the filter and the order. */
   private readonly _arrange = (): void => {
     const turn = ++this._turn;
+    if (this._folder.long && !this._ordered) {
+      this._sort = BY_NAME; // any other order would have all of it read before a row is shown
+    }
     const sort = this._sort;
     const plain = sort.key === 'name' && !sort.descending;
     if (this._search) {
@@ -438,6 +487,18 @@ export class BrowserModel {
         this.selection.follow(before, this._keys);
       }
     }
+    if (this._awaited !== null && this._folder.readAt > 0) {
+      this._start = this._awaited;
+      this._awaited = null;
+      const { row } = this._start;
+      if (
+        row !== null &&
+        this.selection.active === null &&
+        this._keys.includes(row)
+      ) {
+        this.selection.only(row);
+      }
+    }
     this._changed.emit();
   }
 
@@ -445,6 +506,12 @@ export class BrowserModel {
   private _rows: readonly IEntry[] = [];
   private _keys: readonly string[] = [];
   private _sort: ISort = BY_NAME;
+  private _order: ISort = BY_NAME;
+  /** Whether the order was asked for in this very folder. */
+  private _ordered = false;
+  /** Where to stand once the rows are here. */
+  private _awaited: IPosition | null = null;
+  private _start: IPosition | null = null;
   private _filter = '';
   private _filtering = false;
   private _asked = 0;
@@ -456,6 +523,7 @@ export class BrowserModel {
   private _missing: string | null = null;
   private _visible = false;
   private _stale = false;
+  private _firstRowInSight = 0;
   private _lastRowInSight = 0;
   private _turn = 0;
   private readonly _kept = new Map<string, FolderModel>();

@@ -58,6 +58,11 @@ export class FolderModel {
     return this._pages;
   }
 
+  /** Whether one page does not hold it. */
+  get long(): boolean {
+    return this._pages > 1 || this._cursor !== null;
+  }
+
   /** Why the last page did not come, or null. With entries present, only the rest is missing. */
   get error(): ApiError | null {
     return this._error;

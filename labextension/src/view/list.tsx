@@ -63,7 +63,7 @@ export function List(): JSX.Element {
   const to = Math.min(rows.length, first + visible + OVERSCAN);
 
   React.useEffect(
-    () => browser.inSight(first + visible),
+    () => browser.inSight(first, first + visible),
     [browser, first, visible, rows]
   );
 
@@ -89,6 +89,16 @@ export function List(): JSX.Element {
     // Only when the active row changes or comes up: scrolling away from it is allowed.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [selection.active, path, rowHeight, active === -1]);
+  const { start } = browser;
+  React.useLayoutEffect(() => {
+    const element = scroller.current!;
+    if (start !== null && start.first < browser.rows.length) {
+      element.scrollTop = start.first * rowHeight;
+      setFirst(Math.floor(element.scrollTop / rowHeight));
+    }
+    // Once, when the rows come.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [start]);
 
   const inWindow = active >= from && active < to;
   const entryAt = (event: React.SyntheticEvent): IEntry | null => {
