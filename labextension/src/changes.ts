@@ -18,6 +18,7 @@ import type {
 } from './rest/shapes';
 import { ask, askDelete, askMove, showFailure } from './dialogs';
 import type { BrowserModel, INaming } from './model/browser';
+import { isRefused } from './model/jobs';
 import type { JobList } from './model/jobs';
 import type { Notice } from './model/notice';
 import { keyOf, nameOf, parentOf } from './model/paths';
@@ -39,6 +40,15 @@ export interface IChangesOptions {
 
 /** Milliseconds that good news stays. */
 const ANNOUNCED_MS = 5000;
+
+/** Why a change was refused, if the folder is not what the list shows. */
+const NEWS = [
+  'AlreadyExists',
+  'Conflicted',
+  'Forgotten',
+  'NotFound',
+  'PreconditionFailed'
+];
 
 /** What one change takes at most. */
 const ITEMS = 10_000;
@@ -305,6 +315,9 @@ export class Changes {
       const items = [exactly(entry)];
       const job = await jobs.run({ kind: 'rename', items, name, confirm });
       const [error] = job.errors;
+      if (error && !isRefused(job)) {
+        return; // the list of transfers says what could not be done
+      }
       if (error) {
         const another = trans.__('Choose another name.');
         await showFailure(title, error, entry.path, another);
@@ -372,6 +385,13 @@ export class Changes {
   private _showResult(job: IJob): void {
     const { browser, jobs, notice, trans } = this.options;
     const request = jobs.requestOf(job);
+    if (request?.kind === 'rename' && isRefused(job)) {
+      // Its dialog says all of it. S3 that cannot be reached would fail here once more.
+      if (NEWS.includes(job.errors[0]?.code ?? '')) {
+        request.items.forEach(({ path }) => browser.invalidate(parentOf(path)));
+      }
+      return;
+    }
     const folders = new Set<string>();
     for (const item of request?.items ?? []) {
       folders.add(parentOf(item.path));

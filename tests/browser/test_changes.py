@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Seed
-from tests.browser.lab import ORGANIZATION, OWN, USER, Panel
+from tests.browser.lab import ORGANIZATION, OWN, USER, Panel, requests_of
 from tests.strict_s3 import StrictS3
 
 pytestmark = pytest.mark.browser
@@ -53,9 +53,28 @@ def test_renaming_onto_a_name_that_is_taken_is_refused(
     page.keyboard.press("Control+a")
     page.keyboard.type("b.csv")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_contain_text("already exists. Choose another name.")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("already exists. Choose another name.")
     assert s3.body(f"{ORGANIZATION}/{OWN}b.csv") == b"b"
     assert keys(s3) == ["a.csv", "b.csv"]
+    dialog.get_by_role("button", name="Close").click()
+    # It was said; no question is left behind, and credentials that expired are no news to be told thrice.
+    transfers = panel.region.get_by_role("region", name="Transfers")
+    expect(transfers).to_have_count(0)
+    expect(panel.grid).to_have_attribute("aria-busy", "false")
+    s3.fail(code="ExpiredToken", times=None)
+    with requests_of(page) as seen:
+        panel.row("a.csv").click()
+        page.keyboard.press("F2")
+        page.keyboard.type("c")
+        page.keyboard.press("Enter")
+        expect(dialog).to_contain_text("credentials have expired")
+        dialog.get_by_role("button", name="Close").click()
+        expect(dialog).to_have_count(0)
+    s3.heal()
+    assert not [each for each in seen if "/storage/list" in each]
+    expect(transfers).to_have_count(0)
+    expect(panel.region.get_by_role("alert")).to_have_count(0)
 
 
 def test_escape_leaves_the_name_as_it_was(

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { nullTranslator } from '@jupyterlab/translation';
 import { ApiError } from '../rest/errors';
 import type { IErrorBody, IJob, JobRequest } from '../rest/shapes';
-import { JobList, takenNames } from './jobs';
+import { isRefused, JobList, takenNames } from './jobs';
 
 function job(id: string, facts: Partial<IJob> = {}): IJob {
   return {
@@ -111,6 +111,18 @@ test('waiting for a job gives it when it is over', async () => {
   expect((await over).errorCount).toBe(1);
 });
 
+test('what was refused is said by whoever waits for it, and by nobody else', async () => {
+  const over = list.run(REQUEST);
+  await vi.advanceTimersByTimeAsync(10);
+  source.set('1', { state: 'failed', errorCount: 1 });
+  const shown: number[] = [];
+  list.changed.connect(() => shown.push(list.items.length));
+  await vi.advanceTimersByTimeAsync(600);
+  expect(isRefused(await over)).toBe(true);
+  expect(shown.every(count => count === 0)).toBe(true);
+  expect(source.jobs_.size).toBe(0);
+});
+
 test('what was over before is no news; what another tab began is', async () => {
   source.jobs_.set('old', job('old', { state: 'done' }));
   source.jobs_.set('new', job('new'));
@@ -145,11 +157,10 @@ test('the names taken in home are found too', () => {
 });
 
 test('a job that the server forgot is over, and nobody knows how', async () => {
-  const over = list.run(REQUEST);
-  await vi.advanceTimersByTimeAsync(10);
+  await list.start(REQUEST);
   source.jobs_.clear(); // restarted
   await vi.advanceTimersByTimeAsync(2000);
-  const lost = await over;
+  const lost = list.items[0]!;
   expect(lost.errors[0]?.code).toBe('Forgotten');
   expect(list.items.map(each => each.state)).toEqual(['failed']);
   await list.cancel(lost);

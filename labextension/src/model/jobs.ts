@@ -2,6 +2,7 @@
  * Changes that the server does in the background: copies, moves, renames, deletes. They go on when the page is closed, and
  * every tab of the browser shows all of them.
  */
+import { PromiseDelegate } from '@lumino/coreutils';
 import { Poll } from '@lumino/polling';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
@@ -21,6 +22,11 @@ const INTERVAL_MS = 500;
 
 export function isOver(job: IJob): boolean {
   return job.state !== 'waiting' && job.state !== 'running';
+}
+
+/** Whether a change failed at the first thing, and nothing was changed. */
+export function isRefused(job: IJob): boolean {
+  return job.state === 'failed' && job.errorCount === 1 && job.objects === 0;
 }
 
 export class JobList {
@@ -69,21 +75,22 @@ export class JobList {
     return job;
   }
 
-  /** Begin a change and wait for its end. */
+  /** Begin a change and wait for its end. That it was refused is for the caller to say: the list does not show it. */
   async run(request: JobRequest): Promise<IJob> {
-    const { id } = await this.start(request);
-    for (;;) {
-      const job = this._items.find(each => each.id === id);
-      if (job && isOver(job)) {
-        return job;
+    const over = new PromiseDelegate<IJob>();
+    const slot = (_: this, job: IJob): void => {
+      if (this.requestOf(job) === request) {
+        over.resolve(job);
       }
-      await new Promise<void>(resolve => {
-        const slot = (): void => {
-          this._changed.disconnect(slot);
-          resolve();
-        };
-        this._changed.connect(slot);
-      });
+    };
+    this._awaited.add(request);
+    this._ended.connect(slot);
+    try {
+      await this.start(request);
+      return await over.promise;
+    } finally {
+      this._ended.disconnect(slot);
+      this._awaited.delete(request);
     }
   }
 
@@ -172,7 +179,14 @@ export class JobList {
       }
     }
     const jobs = given.filter(job => !this._old.has(job.id));
-    this._items = jobs;
+    const refused = jobs.filter(
+      job => isRefused(job) && this._awaited.has(this.requestOf(job)!)
+    );
+    for (const job of refused) {
+      this._old.add(job.id);
+      this._end(job).catch(() => undefined); // the caller has it
+    }
+    this._items = jobs.filter(job => !refused.includes(job));
     for (const job of jobs) {
       const old = before.get(job.id);
       const begun = old ? !isOver(old) : this._requests.has(job.id);
@@ -185,6 +199,8 @@ export class JobList {
 
   private _items: readonly IJob[] = [];
   private readonly _old = new Set<string>();
+  /** What somebody waits for the end of. */
+  private readonly _awaited = new Set<JobRequest>();
   private readonly _requests = new Map<string, JobRequest>();
   private readonly _poll: Poll;
   private readonly _changed = new Signal<this, void>(this);
