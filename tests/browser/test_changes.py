@@ -169,6 +169,24 @@ def test_cut_and_paste_moves_copy_and_paste_copies(
     s3.wait_until(lambda: keys(s3) == ["b.csv", "target/a.csv", "target/b.csv", "target/there.csv"])
 
 
+def test_what_the_button_of_a_row_copied_can_be_pasted(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3
+) -> None:
+    """As what Ctrl+C copied; any other text is not, and that is said."""
+    seed(f"{OWN}a.csv", f"{OWN}target/there.csv")
+    panel.go(OWN)
+    panel.button("Copy S3 path of a.csv").click()
+    expect(panel.region.get_by_role("status")).to_contain_text("Copied")
+    panel.enter("target")
+    panel.grid.focus()
+    page.keyboard.press("Control+v")
+    expect(panel.row("a.csv")).to_be_visible()
+    assert keys(s3) == ["a.csv", "target/a.csv", "target/there.csv"]
+    page.evaluate("navigator.clipboard.writeText('a word')")
+    page.keyboard.press("Control+v")
+    expect(panel.region.get_by_role("status")).to_contain_text("Copy or cut files here")
+
+
 def test_a_name_taken_at_the_destination_is_asked_about(
     seed: Seed, panel: Panel, page: Page, s3: StrictS3
 ) -> None:

@@ -282,6 +282,8 @@ export function List(): JSX.Element {
           event.clipboardData.getData('text/plain') === panel.changes.held?.text
         ) {
           void panel.changes.paste();
+        } else {
+          panel.notice.show(trans.__('Copy or cut files here to paste them.'));
         }
       }}
       {...drop}

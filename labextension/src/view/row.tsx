@@ -116,7 +116,7 @@ interface IRowProps {
 
 export const Row = React.memo(function Row(props: IRowProps): JSX.Element {
   const { entry, index, selected } = props;
-  const { actions, status, trans, iconOf } = usePanel();
+  const { actions, changes, status, trans, iconOf } = usePanel();
   const root = entry.type === 'FOLDER' ? status.rootAt(entry.path) : null;
   const badge = root ? badgeOf(root, trans) : '';
   const name =
@@ -202,7 +202,10 @@ export const Row = React.memo(function Row(props: IRowProps): JSX.Element {
           aria-label={trans.__('Copy S3 path of %1', name)}
           title={trans.__('Copy %1', entry.uri)}
           onMouseDown={keepFocus}
-          onClick={() => actions.copy([entry])}
+          onClick={() => {
+            changes.hold([entry], false);
+            actions.copy([entry]);
+          }}
         >
           {iconElement(props.copied ? checkIcon : copyIcon)}
         </button>
