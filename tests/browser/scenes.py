@@ -293,7 +293,7 @@ def drops(panel: Panel, s3: StrictS3, take: Camera) -> None:
     marked = re.compile("jp-mod-dropTarget")
     for kind in ("dragEnter", "dragOver", "dragOver"):
         drag(kind, panel.grid, down=0.9)
-    expect(panel.grid).to_have_class(marked)
+    expect(panel.region.locator(".jp-Wherobots-listing")).to_have_class(marked)
     take(page, "drop-here")
     for kind in ("dragOver", "dragOver"):
         drag(kind, panel.row("models"))

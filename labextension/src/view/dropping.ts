@@ -79,7 +79,7 @@ export function useDrop(
       }
       dataTransfer.dropEffect = files || event.ctrlKey ? 'copy' : 'move';
       const row = (event.target as Element).closest('[data-type=FOLDER]');
-      mark(row ?? event.currentTarget);
+      mark(row ?? event.currentTarget.parentElement);
     },
     onDragLeave: event => {
       const to = event.relatedTarget as Node | null;
