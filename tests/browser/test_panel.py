@@ -174,6 +174,26 @@ def test_whoever_comes_back_sees_what_a_notebook_wrote(
     expect(panel.row("written.csv")).to_be_visible()
 
 
+def test_rows_stay_where_they_are_between_two_clicks(seed: Seed, panel: Panel, page: Page) -> None:
+    """The first one brings the focus, and what it has read again must not come under the second one."""
+    seed(f"{OWN}b/there.csv", f"{OWN}c/other.csv")
+    panel.go(OWN)
+    expect(panel.row("b")).to_be_visible()
+    page.get_by_role("tab", name="Launcher").click()
+    page.clock.install()
+    page.clock.pause_at(page.evaluate("Date.now()") + 60_000)
+    seed(f"{OWN}a/new.csv")
+    with requests_of(page) as seen:
+        panel.row("b").click()
+        page.clock.run_for(400)
+        panel.row("c").click()
+        page.clock.run_for(400)
+        panel.expect_selected("c")
+        assert [each for each in seen if "/storage/list" in each] == []
+        page.clock.run_for(200)
+        panel.expect_rows("a", "b", "c")
+
+
 def test_refresh_shows_what_others_did(seed: Seed, panel: Panel) -> None:
     panel.go(OWN)
     expect(panel.region.get_by_text("This folder is empty.")).to_be_visible()

@@ -18,6 +18,9 @@ import { List } from './list';
 import { Empty, Failure, Loading, NotConfigured } from './states';
 import { Toolbar } from './toolbar';
 
+/** Milliseconds in which two clicks are one double click: as long, rows stay where they are. */
+const DOUBLE_CLICK_MS = 500;
+
 export const PANEL_ID = 'jupyter-wherobots-panel';
 
 function Filter(): JSX.Element | null {
@@ -187,6 +190,7 @@ export class StoragePanel extends ReactWidget {
     this.node.setAttribute('aria-label', name);
     document.addEventListener('visibilitychange', this._look);
     this.node.addEventListener('focusin', this._comeBack);
+    this.node.addEventListener('pointerdown', this._stayStill, true);
     window.addEventListener('focus', this._comeBack);
     takeFilesBeside(this.node, context);
     this._release = keepFocusIn(this.node, () => this._place);
@@ -195,6 +199,8 @@ export class StoragePanel extends ReactWidget {
   override dispose(): void {
     document.removeEventListener('visibilitychange', this._look);
     this.node.removeEventListener('focusin', this._comeBack);
+    this.node.removeEventListener('pointerdown', this._stayStill, true);
+    clearTimeout(this._back);
     window.removeEventListener('focus', this._comeBack);
     this._release();
     super.dispose();
@@ -254,13 +260,32 @@ export class StoragePanel extends ReactWidget {
 
   /** In sight all the time, the panel does not know what a notebook beside it has written, or another program. */
   private readonly _comeBack = (event: FocusEvent): void => {
-    const { browser } = this.context;
     const here = this.node.contains(event.relatedTarget as Node | null);
-    // What failed has a button of its own, which must not go from under the pointer.
-    if (!here && browser.folder.error === null) {
-      browser.catchUp();
+    if (!here) {
+      this._catchUp();
     }
   };
+
+  /** The focus comes with the first click of two, and the second one must meet the same row. */
+  private readonly _stayStill = (): void => {
+    if (this._back !== undefined) {
+      this._catchUp();
+    }
+  };
+
+  private _catchUp(): void {
+    const { browser } = this.context;
+    clearTimeout(this._back);
+    this._back = setTimeout(() => {
+      this._back = undefined;
+      // What failed has a button of its own, which must not go from under the pointer.
+      if (browser.folder.error === null) {
+        browser.catchUp();
+      }
+    }, DOUBLE_CLICK_MS);
+  }
+
+  private _back: ReturnType<typeof setTimeout> | undefined;
 
   /** Ask for nothing unless somebody can see it. */
   private readonly _look = (): void => {
