@@ -72,29 +72,50 @@ export interface ICommandOptions {
   homeFolder: () => string;
 }
 
+/**
+ * Each item of the menu asks several times, and the answer is about every row that is selected: of the same rows, and with the
+ * same `world` otherwise, it is given again.
+ */
+function remembered(
+  find: (rows: readonly IEntry[]) => string | null
+): (rows: readonly IEntry[], world: unknown) => string | null {
+  let last: { rows: unknown; world: unknown; answer: string | null } | null =
+    null;
+  return (rows, world) => {
+    if (last === null || last.rows !== rows || last.world !== world) {
+      last = { rows, world, answer: find(rows) };
+    }
+    return last.answer;
+  };
+}
+
 export function addCommands(options: ICommandOptions): void {
   const { app, palette, panelId, browser, status, trans } = options;
   const { actions, changes, uploads } = options;
   const { commands } = app;
-  const selected = (): IEntry[] => browser.selectedEntries;
+  const selected = (): readonly IEntry[] => browser.selectedEntries;
   // Of what is shown: a filter may hide what was selected before.
   const some = (): boolean => selected().length > 0;
   const one = (): boolean => selected().length === 1;
   const writable = (): boolean => actions.whyNotWritable() === null;
+  const reasonAgainstChange = remembered(rows =>
+    changes.whyNotChangeable(rows)
+  );
   const changeable = (): boolean =>
-    some() && changes.whyNotChangeable(selected()) === null;
-  const whyNotShareable = (): string | null => {
+    some() && reasonAgainstChange(selected(), null) === null;
+  const reasonAgainstSharing = remembered(rows => {
     const shared = status.sharedRoot?.path ?? '/';
-    const rows = selected();
     return rows.some(({ path }) => path.startsWith(shared))
       ? trans.__('Everybody in the organization sees it already')
       : rows.some(({ path }) => shared.startsWith(path) || status.rootAt(path))
         ? trans.__('Share what is in it: all of it at once would be too much')
         : null;
-  };
+  });
+  const whyNotShareable = (): string | null =>
+    reasonAgainstSharing(selected(), status.status?.roots);
   const whyNotWritable = (): string => actions.whyNotWritable() ?? '';
   const whyNotChangeable = (): string =>
-    changes.whyNotChangeable(selected()) ?? '';
+    reasonAgainstChange(selected(), null) ?? '';
   /** What works in the panel brings it to the front, and the keyboard into it: the palette has had it. */
   const add = (id: string, command: CommandRegistry.ICommandOptions): void => {
     commands.addCommand(id, {

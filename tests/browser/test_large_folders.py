@@ -154,6 +154,26 @@ def test_it_sorts_and_filters_without_freezing(large: Panel, page: Page) -> None
     assert tasks.longest <= LONG_TASK_MS
 
 
+def test_all_of_it_is_selected_and_has_a_menu(large: Panel, page: Page) -> None:
+    """What each item of the menu can do depends on every row that is selected."""
+    large.enter("large")
+    large.region.get_by_role("columnheader", name="Name").get_by_role("button").click()
+    last = large.row("00099999.bin")
+    expect(last).to_be_visible(timeout=60_000)
+    large.grid.focus()
+    with Tasks(page) as tasks:
+        page.keyboard.press("Control+a")
+        expect(large.region.get_by_text("100,000 of 100,000 selected")).to_be_visible()
+        last.click(button="right")
+        expect(page.get_by_role("menuitem", name="Copy S3 Paths")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("menu")).to_have_count(0)
+        page.keyboard.press("ArrowDown")
+        expect(large.region.get_by_text("100,000 items")).to_be_visible()
+    print(tasks)
+    assert tasks.longest <= LONG_TASK_MS
+
+
 def test_the_keyboard_reaches_the_end_of_what_is_here(large: Panel, page: Page) -> None:
     large.enter("large")
     expect(large.row("00000000.bin")).to_be_visible()

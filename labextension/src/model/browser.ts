@@ -33,6 +33,12 @@ export interface IPosition {
   first: number;
 }
 
+interface ISelected {
+  rows: readonly IEntry[];
+  chosen: ReadonlySet<string>;
+  entries: readonly IEntry[];
+}
+
 /** A folder that must be there, because an entry lies in it: asking S3 for each of many files that arrive would be in vain. */
 function folderAbove(entry: IEntry, path: string): IEntry {
   const start = entry.uri.length - entry.path.length;
@@ -141,11 +147,16 @@ export class BrowserModel {
     return this._folder.entries.length === 0 ? this._folder.error : null;
   }
 
-  /** The selected entries, top to bottom. */
-  get selectedEntries(): IEntry[] {
-    return this.selection.size === 0
-      ? []
-      : this._rows.filter(entry => this.selection.has(keyOf(entry)));
+  /** The selected entries, top to bottom: the same list until rows or selection change. */
+  get selectedEntries(): readonly IEntry[] {
+    const { _rows: rows, _selectedOf: of } = this;
+    const { chosen } = this.selection;
+    if (of.rows !== rows || of.chosen !== chosen) {
+      const entries =
+        chosen.size === 0 ? [] : rows.filter(entry => chosen.has(keyOf(entry)));
+      this._selectedOf = { rows, chosen, entries };
+    }
+    return this._selectedOf.entries;
   }
 
   /** Whether the panel can be seen. Hidden, it asks for nothing; back in sight, it reads what may have changed. */
@@ -505,6 +516,11 @@ export class BrowserModel {
   private _folder: FolderModel;
   private _rows: readonly IEntry[] = [];
   private _keys: readonly string[] = [];
+  private _selectedOf: ISelected = {
+    rows: [],
+    chosen: new Set(),
+    entries: []
+  };
   private _sort: ISort = BY_NAME;
   private _order: ISort = BY_NAME;
   /** Whether the order was asked for in this very folder. */

@@ -25,6 +25,11 @@ export class Selection {
     return this._selected.size;
   }
 
+  /** The selected keys, shown or not: another set whenever the selection is another. */
+  get chosen(): ReadonlySet<string> {
+    return this._selected;
+  }
+
   has(key: string): boolean {
     return this._selected.has(key);
   }
@@ -116,7 +121,8 @@ export class Selection {
     active: string | null,
     anchor: string | null
   ): void {
-    this._selected = new Set(selected);
+    // A set that is there already stays: of a long folder, it takes a while to make.
+    this._selected = selected instanceof Set ? selected : new Set(selected);
     this._active = active;
     this._anchor = anchor;
     this._changed.emit();
