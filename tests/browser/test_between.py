@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Seed
 from tests.browser.lab import ORGANIZATION, OWN, Panel
 from tests.jupyter_process import JupyterProcess
-from tests.strict_s3 import StrictS3
+from tests.strict_s3 import Gate, StrictS3
 
 pytestmark = pytest.mark.browser
 
@@ -27,6 +27,8 @@ def home(lab_server: JupyterProcess) -> Iterator[Path]:
         # Other extensions put folders of their own there (.npm) whenever they like.
         if path.is_file():
             path.unlink()
+        elif not path.name.startswith("."):
+            shutil.rmtree(path)
 
 
 def own_file(page: Page, name: str) -> Locator:
@@ -36,6 +38,17 @@ def own_file(page: Page, name: str) -> Locator:
 
 def show_files(page: Page) -> None:
     page.get_by_title("Refresh the file browser").click()
+
+
+def drag_into_the_panel(item: Locator, panel: Panel) -> None:
+    """JupyterLab's own kind of dragging, which the browser knows nothing of."""
+    mouse = panel.page.mouse
+    item.hover()
+    mouse.down()
+    target = panel.grid.bounding_box()
+    assert target is not None
+    mouse.move(target["x"] + 100, target["y"] + 200, steps=10)
+    mouse.up()
 
 
 def test_a_file_of_home_is_shared_from_the_file_browser(
@@ -119,12 +132,7 @@ def test_files_are_dragged_from_the_file_browser_into_the_panel(
 ) -> None:
     (home / "mine.csv").write_text("mine")
     show_files(page)
-    own_file(page, "mine.csv").hover()
-    page.mouse.down()
-    target = side_by_side.grid.bounding_box()
-    assert target is not None
-    page.mouse.move(target["x"] + 100, target["y"] + 200, steps=10)
-    page.mouse.up()
+    drag_into_the_panel(own_file(page, "mine.csv"), side_by_side)
     expect(side_by_side.row("mine.csv")).to_be_visible()
     assert s3.body(f"{ORGANIZATION}/{OWN}mine.csv") == b"mine"
     assert (home / "mine.csv").exists()
@@ -139,3 +147,52 @@ def test_rows_are_dragged_into_the_file_browser(
     expect(listing).not_to_have_class(re.compile("drop"))
     assert (home / "there.csv").read_bytes() == b"theirs"
     assert s3.keys(f"{ORGANIZATION}/{OWN}") == [f"{ORGANIZATION}/{OWN}there.csv"]
+
+
+def transfers(panel: Panel) -> Locator:
+    return panel.region.get_by_role("region", name="Transfers")
+
+
+def cancel(panel: Panel, gate: Gate, title: str) -> None:
+    """Cancel a job that is held up in the middle of its work."""
+    gate.wait_for_arrivals(1, 60)
+    expect(transfers(panel).get_by_role("progressbar", name="Progress")).to_be_visible()
+    transfers(panel).get_by_role("button", name=f"Cancel “Copy {title}").click()
+    gate.release()
+    expect(transfers(panel)).to_contain_text(re.compile(r"Cancelled after \d"))
+
+
+def test_folders_are_dragged_from_the_file_browser_and_can_be_cancelled(
+    home: Path, side_by_side: Panel, page: Page, s3: StrictS3
+) -> None:
+    for folder in ("many", "study"):
+        (home / folder / "deep").mkdir(parents=True)
+        for n in range(40 if folder == "many" else 2):
+            (home / folder / "deep" / f"{n}.csv").write_text(f"{n}")
+    show_files(page)
+    gate = s3.gate("PutObject")
+    drag_into_the_panel(own_file(page, "many"), side_by_side)
+    cancel(side_by_side, gate, "many")
+    assert len(s3.keys(f"{ORGANIZATION}/{OWN}many/")) < 40
+    drag_into_the_panel(own_file(page, "study"), side_by_side)
+    expect(side_by_side.row("study")).to_be_visible()
+    expect(transfers(side_by_side)).to_contain_text("Done, 1 cancelled")
+    assert s3.contents(f"{ORGANIZATION}/{OWN}study/") == {
+        f"{ORGANIZATION}/{OWN}study/deep/{n}.csv": b"%d" % n for n in range(2)
+    }
+
+
+def test_folders_are_dragged_into_the_file_browser_and_can_be_cancelled(
+    home: Path, side_by_side: Panel, seed: Seed, page: Page, s3: StrictS3
+) -> None:
+    seed(*(f"{OWN}many/deep/{n}.csv" for n in range(40)), f"{OWN}study/deep/a.csv")
+    side_by_side.button("Refresh").click()
+    listing = page.locator("#filebrowser .jp-DirListing")
+    gate = s3.gate("GetObject")
+    side_by_side.row("many").drag_to(listing)
+    cancel(side_by_side, gate, "many")
+    assert len(list(home.glob("many/deep/*.csv"))) < 40
+    side_by_side.row("study").drag_to(listing)
+    expect(own_file(page, "study")).to_be_visible()
+    expect(transfers(side_by_side)).to_contain_text("Done, 1 cancelled")
+    assert (home / "study" / "deep" / "a.csv").read_bytes() == b"data"

@@ -235,6 +235,26 @@ def test_a_move_says_how_much_it_is_and_loses_nothing_when_cancelled(
     assert left == {*names, "there.csv"}
 
 
+def test_a_delete_is_cancelled_while_it_runs(panel: Panel, page: Page, s3: StrictS3) -> None:
+    """What is gone is gone, and it says how much; the rest stays."""
+    s3.generate(f"{ORGANIZATION}/{OWN}many/", 30_000)
+    panel.go(OWN)
+    panel.row("many").click()
+    page.keyboard.press("Delete")
+    gate = s3.gate("DeleteObjects")
+    page.get_by_role("button", name="Delete for good").click()
+    gate.wait_for_arrivals(1, 60)
+    transfers = panel.region.get_by_role("region", name="Transfers")
+    transfers.get_by_role("button", name="Cancel “Delete many").click()
+    gate.release()
+    expect(transfers).to_contain_text(re.compile(r"Cancelled after [\d,]+; what was done stays"))
+    expect(panel.row("many")).to_be_visible()
+    told = re.search(r"Cancelled after ([\d,]+)", transfers.inner_text())
+    assert told is not None
+    assert len(keys(s3)) == 30_000 - int(told[1].replace(",", ""))
+    assert keys(s3)
+
+
 def test_share_puts_a_copy_beside_everybody_and_its_path_into_the_clipboard(
     seed: Seed, panel: Panel, page: Page, s3: StrictS3
 ) -> None:

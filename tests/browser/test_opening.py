@@ -188,6 +188,30 @@ def test_a_name_that_jupyterlab_cannot_address_is_said(
     expect(page.get_by_role("dialog")).to_contain_text("JupyterLab cannot address")
 
 
+def test_odd_names_are_linked_opened_and_saved(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3, lab_server: JupyterProcess
+) -> None:
+    """Whatever means something in an address, or to a shell: to S3 it is a letter."""
+    folder, name = "50%25 #1?a&b=c+d", 'it\'s "100%" a\\b+c&d#e?f=%41;ü数é 🗺.txt'
+    key = f"{ORGANIZATION}/{OWN}{folder}/{name}"
+    seed(f"{OWN}{folder}/{name}", body=b"old")
+    panel.go(f"{OWN}{folder}/")
+    panel.row(name).click(button="right")
+    page.get_by_role("menuitem", name="Copy Link").click()
+    expect(panel.region.get_by_role("status")).to_contain_text("Copied")
+    open_lab(page, lab_server, panel.clipboard().removeprefix(lab_server.url))
+    expect(panel.row(name)).to_have_attribute("aria-selected", "true")
+    expect(panel.region.locator("[aria-current=location]")).to_have_text(folder)
+    panel.row(name).dblclick()
+    expect(editor(page)).to_have_text("old")
+    editor(page).click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("new")
+    save(page)
+    s3.wait_until(lambda: s3.body(key) == b"new")
+    assert s3.keys(f"{ORGANIZATION}/{OWN}") == [key]
+
+
 def test_a_path_is_inserted_into_the_open_notebook(
     seed: Seed, panel: Panel, page: Page, s3: StrictS3
 ) -> None:

@@ -72,6 +72,47 @@ def test_each_failure_of_s3_has_its_words(
     expect(panel.region.get_by_text("This folder is empty.")).to_be_visible()
 
 
+def test_credentials_that_expired_are_said_by_whatever_needs_them(
+    seed: Seed, panel: Panel, page: Page, s3: StrictS3, tmp_path: Path
+) -> None:
+    """Opening, a new folder, a new name, an upload: what was not done, why, and what next."""
+    seed(f"{OWN}a.txt")
+    (tmp_path / "b.txt").write_text("b")
+    panel.go(OWN)
+    expect(panel.row("a.txt")).to_be_visible()
+    s3.fail(code="ExpiredToken", times=None)
+    dialog = page.get_by_role("dialog")
+
+    def expect_said(title: str) -> None:
+        expect(dialog).to_contain_text(title)
+        expect(dialog).to_contain_text("credentials have expired")
+        expect(dialog).to_contain_text("Renew the credentials")
+        dialog.get_by_role("button", name="Close").click()
+        expect(dialog).to_have_count(0)
+
+    panel.row("a.txt").click()
+    page.keyboard.press("F2")
+    page.keyboard.type("c")
+    page.keyboard.press("Enter")
+    expect_said("“a.txt” was not renamed")
+    panel.button("New folder").click()
+    page.keyboard.type("made")
+    page.keyboard.press("Enter")
+    expect_said("“made” was not created")
+    panel.row("a.txt").dblclick()
+    expect_said("“a.txt” was not opened")
+    with page.expect_file_chooser() as chooser:
+        panel.button("Upload").click()
+    chooser.value.set_files([tmp_path / "b.txt"])
+    transfers = panel.region.get_by_role("region", name="Transfers")
+    expect(transfers.get_by_role("alert")).to_contain_text("credentials have expired")
+    expect(transfers.get_by_role("alert")).to_contain_text("Renew the credentials")
+    s3.heal()
+    transfers.get_by_role("button", name="Retry the upload of b.txt").click()
+    expect(panel.row("b.txt")).to_be_visible()
+    assert s3.keys(f"org-4711/{OWN}") == [f"org-4711/{OWN}a.txt", f"org-4711/{OWN}b.txt"]
+
+
 def test_what_is_gone_is_said_wherever_one_comes_from(
     seed: Seed, page: Page, lab_server: JupyterProcess, s3: StrictS3
 ) -> None:

@@ -127,6 +127,21 @@ def test_a_name_that_is_taken_is_asked_about(
     }
 
 
+def test_an_upload_is_cancelled_instead_of_answered(
+    seed: Seed, panel: Panel, s3: StrictS3, tmp_path: Path
+) -> None:
+    seed(f"{OWN}a.csv", body=b"old")
+    (tmp_path / "a.csv").write_bytes(b"new")
+    panel.go(OWN)
+    choose(panel, tmp_path / "a.csv")
+    question = transfers(panel).get_by_role("group", name="What to do with a.csv")
+    expect(question).to_be_visible()
+    panel.button("Cancel the upload of a.csv").click()
+    expect(question).to_have_count(0)
+    expect(transfers(panel)).to_contain_text("Done, 1 cancelled")
+    assert s3.contents(f"{ORGANIZATION}/{OWN}") == {f"{ORGANIZATION}/{OWN}a.csv": b"old"}
+
+
 def test_one_answer_does_for_all(seed: Seed, panel: Panel, s3: StrictS3, tmp_path: Path) -> None:
     files = [tmp_path / f"{n}.csv" for n in range(9)]
     for file in files:
