@@ -109,9 +109,12 @@ export function List(): JSX.Element {
   const onButton = (event: React.SyntheticEvent): boolean =>
     (event.target as HTMLElement).closest('button, input') !== null;
 
+  const onHeader = (event: React.SyntheticEvent): boolean =>
+    (event.target as HTMLElement).closest('.jp-Wherobots-header') !== null;
+
   const onClick = (event: React.MouseEvent): void => {
     const entry = entryAt(event);
-    if (onButton(event)) {
+    if (onButton(event) || onHeader(event)) {
       return;
     }
     if (!entry) {
@@ -152,7 +155,7 @@ export function List(): JSX.Element {
     const entry = entryAt(event);
     if (entry && !selection.has(keyOf(entry))) {
       selection.only(keyOf(entry));
-    } else if (!entry) {
+    } else if (!entry && !onHeader(event)) {
       selection.clear();
     }
   };
