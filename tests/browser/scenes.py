@@ -110,6 +110,12 @@ def listing(panel: Panel, s3: StrictS3, take: Camera) -> None:
     take(panel.page, "listing-default")
     panel.widen(190)
     take(panel.page, "listing-narrow")
+    panel.region.get_by_role("columnheader", name="Size").click(button="right")
+    panel.page.get_by_role("menuitem", name="Sort by Date").hover()
+    take(panel.page, "menu-of-columns")
+    panel.page.keyboard.press("Enter")
+    expect(panel.region.get_by_role("columnheader", name="Modified")).to_be_visible()
+    take(panel.page, "listing-narrow-by-date")
     panel.widen(460)
     take(panel.page, "listing-wide", width=560)
 
