@@ -9,7 +9,7 @@ import type { Contents } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Drag } from '@lumino/dragdrop';
 import type { Changes } from './changes';
-import { CommandIDs } from './commands';
+import { CommandIDs } from './commandids';
 import { HomePaths } from './home';
 import type { BrowserModel } from './model/browser';
 import type { JobList } from './model/jobs';

@@ -8,7 +8,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { StorageApi } from './rest/api';
 import { asApiError } from './rest/errors';
 import type { Changes } from './changes';
-import { CommandIDs } from './commands';
+import { CommandIDs } from './commandids';
 import { ask } from './dialogs';
 import { HomePaths } from './home';
 import { HomeSyncModel } from './model/homesync';

@@ -5,7 +5,7 @@ import type { IRouter } from '@jupyterlab/application';
 import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { CommandRegistry } from '@lumino/commands';
-import { CommandIDs } from './commands';
+import { CommandIDs } from './commandids';
 import type { BrowserModel, IPosition } from './model/browser';
 import type { ISort } from './model/order';
 
