@@ -37,7 +37,8 @@ demo: $(VENV)/.demo $(VENV)/.frontend ## JupyterLab on an embedded S3 server wit
 test: $(VENV)/.test $(VENV)/.frontend $(HUB_PROXY) system-packages ## Every test but the long ones: TypeScript, Python, real processes, a real browser
 	$(NPM) run test
 	$(if $(PYTEST),,$(BIN)/python -m pytest -n auto -m "not process and not browser and not long")
-	$(BIN)/python -m pytest -m "$(if $(PYTEST),,(process or browser) and )not long" $(PYTEST)
+	$(if $(PYTEST),,$(BIN)/python -m pytest -n auto --dist loadfile -m "process and not browser and not long")
+	$(BIN)/python -m pytest -m "$(if $(PYTEST),,browser and )not long" $(PYTEST)
 
 .PHONY: test-fast
 test-fast: $(VENV)/.test $(VENV)/.frontend ## The tests without processes and browser, for the edit loop
