@@ -8,7 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import NotConfigured, PreconditionFailed, WherobotsError
+from ..errors import (
+    NotConfigured,
+    PreconditionFailed,
+    Throttled,
+    Unreachable,
+    WherobotsError,
+)
 from .samples import Sample
 
 if TYPE_CHECKING:
@@ -90,9 +96,9 @@ def fill(
 
     present = {found.key for found in walk(s3, "")}
 
-    def write(sample: Sample) -> WherobotsError | None:
+    def write(sample: Sample) -> tuple[Sample, WherobotsError | None]:
         if stopped():
-            return None
+            return sample, None
         try:
             put(
                 s3,
@@ -103,11 +109,15 @@ def fill(
                 content_type=sample.content_type,
             )
         except PreconditionFailed:
-            return None
+            return sample, None
         except WherobotsError as error:
-            return error
-        return None
+            return sample, error
+        return sample, None
 
     missing = [sample for sample in samples if sample.key not in present]
     with ThreadPoolExecutor(_WRITERS, "demo-fill") as pool:
-        return tuple(error for error in pool.map(write, missing) if error is not None)
+        written = list(pool.map(write, missing))
+    # Once more one by one: some servers fail for a moment when many objects come at once.
+    again = [sample for sample, error in written if isinstance(error, (Throttled, Unreachable))]
+    written = [each for each in written if each[0] not in again] + [write(each) for each in again]
+    return tuple(error for _, error in written if error is not None)

@@ -22,7 +22,7 @@ from jupyter_wherobots.layout import Layout, LayoutName
 from jupyter_wherobots.s3.bucket import ensure_bucket
 from jupyter_wherobots.s3.client import S3
 from tests.conftest import S3Environment
-from tests.strict_s3 import StrictS3
+from tests.strict_s3 import Fault, StrictS3
 
 LAYOUT = Layout(PLACE, LayoutName.V2024)
 HOME = LAYOUT.home_prefix
@@ -137,6 +137,17 @@ def test_filling_overwrites_nothing_and_reports_what_is_refused(
     refused = fill(s3, [Sample("a", b"sample"), Sample("b", b""), Sample("c/", b"")], lambda: False)
     assert strict_s3.contents() == {"a": b"mine", "c/": b""}
     assert [error.path for error in refused] == [f"s3://{s3.bucket}/b"]
+
+
+def test_filling_tries_again_what_a_server_failed_for_a_moment(
+    strict_s3: StrictS3, s3: S3
+) -> None:
+    """Before and after it was done: rclone fails so when many objects come into a new folder at once."""
+    strict_s3.fail("PutObject", key="d/a", code="InternalError")
+    strict_s3.fail("PutObject", Fault.ERROR_AFTER, key="d/b", code="InternalError")
+    samples = [Sample(f"d/{name}", name.encode()) for name in "abc"]
+    assert fill(s3, samples, lambda: False) == ()
+    assert strict_s3.contents() == {"d/a": b"a", "d/b": b"b", "d/c": b"c"}
 
 
 def test_filling_stops_when_it_is_told(strict_s3: StrictS3, s3: S3) -> None:
