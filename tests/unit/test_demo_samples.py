@@ -139,9 +139,7 @@ def test_filling_overwrites_nothing_and_reports_what_is_refused(
     assert [error.path for error in refused] == [f"s3://{s3.bucket}/b"]
 
 
-def test_filling_tries_again_what_a_server_failed_for_a_moment(
-    strict_s3: StrictS3, s3: S3
-) -> None:
+def test_filling_tries_again_what_a_server_failed_for_a_moment(strict_s3: StrictS3, s3: S3) -> None:
     """Before and after it was done: rclone fails so when many objects come into a new folder at once."""
     strict_s3.fail("PutObject", key="d/a", code="InternalError")
     strict_s3.fail("PutObject", Fault.ERROR_AFTER, key="d/b", code="InternalError")
