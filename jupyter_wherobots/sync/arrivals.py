@@ -218,7 +218,7 @@ class Arrivals:
         """Put the names anew that somebody deleted; without them another instance has the bytes alone."""
         for path in self._nameless:
             with suppress(WherobotsError):
-                self._remote.put(self._names.name_key(path), path, {}, None)
+                self._remote.put_name(self._names.name_key(path), path)
 
     def _odd_path(self, digest: str) -> bytes | None:
         key = self._names.names_prefix + digest + ".name"

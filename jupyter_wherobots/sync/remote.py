@@ -6,6 +6,7 @@ instead: a race of milliseconds remains there, and `Remote.notes` says so.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import stat as st
@@ -239,6 +240,11 @@ class Remote:
                 found = self.head(key)
                 base = found.etag if found else None
         raise PreconditionFailed(f"{key} keeps being replaced by others.", path=key)
+
+    def put_name(self, key: str, path: bytes) -> None:
+        """Put the small object that holds a name S3 cannot; it is made from the name, so one that is there is right."""
+        with contextlib.suppress(PreconditionFailed):
+            self.put(key, path, {}, None)
 
     def _compare(self, key: str, base: str | None) -> None:
         """What a condition would have done, where the store keeps none."""

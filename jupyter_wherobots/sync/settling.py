@@ -305,10 +305,7 @@ class Settler:
         described = kept_metadata(found.metadata if found is not None else {}, wish.etag)
         key = self._names.key(path)
         if self._names.is_odd(path):
-            with suppress(
-                PreconditionFailed
-            ):  # it is made from the name, so one that is there is right
-                self._remote.put(self._names.name_key(path), path, {}, None)
+            self._remote.put_name(self._names.name_key(path), path)
         return self._remote.copy(wish.key, wish.etag, key, None, described, wish.size)
 
 

@@ -9,7 +9,6 @@ upon a look at S3 is dropped if the pass is over by then.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timezone
@@ -257,11 +256,8 @@ class Writer:
         raise PreconditionFailed(f"There are too many versions of {shown(path)}.")
 
     def write_name(self, path: bytes) -> None:
-        """Put the small object that holds a name S3 cannot; it is made from the name, so one that is there is right."""
-        with contextlib.suppress(PreconditionFailed):
-            self._patience.with_request(
-                lambda: self._remote.put(self._names.name_key(path), path, {}, None)
-            )
+        """Put the small object that holds a name S3 cannot."""
+        self._patience.with_request(lambda: self._remote.put_name(self._names.name_key(path), path))
 
 
 def dated(what: str, found: Head) -> str:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,36 +27,32 @@ FLOOR = ("jupyterlab==4.1.*", "notebook==7.1.*", "jupyter_server==2.10.*", "ipyk
 OURS = ("boto3", "jsonschema", "obstore", "pathspec", "pyyaml", "watchfiles")
 
 
-@pytest.fixture(scope="session")
-def floor_python() -> str:
-    """An environment with the oldest JupyterLab, kept beside the one of the tests."""
-    folder = Path(sys.prefix) / "floor"
+def python_with(name: str, *install: str, below: Sequence[Path | str] = ()) -> str:
+    """The Python of an environment that is kept beside the one of the tests, with this tree and ``below`` on its path."""
+    folder = Path(sys.prefix) / name
     python, done = folder / "bin" / "python", folder / "done"
     if not done.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, *FLOOR, *OURS], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *install], check=True)
         (site,) = folder.glob("lib/python*/site-packages")
-        (site / "jupyter_wherobots.pth").write_text(f"{ROOT}\n")
+        (site / "jupyter_wherobots.pth").write_text("".join(f"{each}\n" for each in (*below, ROOT)))
         done.touch()
     return str(python)
+
+
+@pytest.fixture(scope="session")
+def floor_python() -> str:
+    """The oldest JupyterLab and Notebook 7."""
+    return python_with("floor", *FLOOR, *OURS)
 
 
 @pytest.fixture(scope="session")
 def todays_python() -> str:
     """The environment of the tests, and today's Notebook 7 on top of it."""
-    folder = Path(sys.prefix) / "notebook"
-    python, done = folder / "bin" / "python", folder / "done"
-    if not done.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        # It wants the JupyterLab that is there: a newer one would be another version to test.
-        subprocess.run([*install, "--no-deps", "notebook>=7.6,<8"], check=True)
-        (site,) = folder.glob("lib/python*/site-packages")
-        below = sysconfig.get_path("purelib")
-        (site / "jupyter_wherobots.pth").write_text(f"{below}\n{ROOT}\n")
-        done.touch()
-    return str(python)
+    # It wants the JupyterLab that is there: a newer one would be another version to test.
+    install = ("--no-deps", "notebook>=7.6,<8")
+    return python_with("notebook", *install, below=[sysconfig.get_path("purelib")])
 
 
 def version(page: Page) -> tuple[int, ...]:
